@@ -1,0 +1,7 @@
+//! Keys and ciphers: secrets, nonces, key derivation, blind names, sealing.
+
+mod nonce;
+mod secret;
+
+pub use nonce::Nonce;
+pub use secret::Secret;
