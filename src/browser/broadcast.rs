@@ -1,0 +1,1 @@
+//! BroadcastChannel and Web Locks as sibling tabs.

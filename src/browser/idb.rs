@@ -1,0 +1,1 @@
+//! IndexedDB as a store.

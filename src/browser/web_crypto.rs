@@ -1,0 +1,1 @@
+//! PBKDF2 in WebCrypto.

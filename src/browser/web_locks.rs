@@ -1,0 +1,1 @@
+//! The lead of a vault as a Web Lock.

@@ -1,0 +1,1 @@
+//! WebSocket as a link to a hub.

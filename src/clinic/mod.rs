@@ -1,0 +1,1 @@
+//! The hospital: typed access to the record classes.

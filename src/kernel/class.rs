@@ -1,0 +1,1 @@
+//! The class table: what a hospital keeps, as data.

@@ -1,0 +1,1 @@
+//! Control rows of a vault.

@@ -1,0 +1,1 @@
+//! Everything that a vault key gives: sealing, blind names.

@@ -1,0 +1,1 @@
+//! Fresh, stale, expired, verified.

@@ -1,0 +1,1 @@
+//! A hub's log and its subscribers, as a state machine.

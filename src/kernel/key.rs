@@ -1,0 +1,1 @@
+//! Logical keys: a class and its parts, escaped.

@@ -1,0 +1,1 @@
+//! Counters per class.

@@ -1,0 +1,1 @@
+//! Which write gives up which entries, as data.

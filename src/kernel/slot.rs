@@ -1,0 +1,1 @@
+//! Key slots: several ways to one vault key.

@@ -1,0 +1,1 @@
+//! The memory tier: sealed rows under a byte budget.

@@ -1,0 +1,1 @@
+//! redb as a store.

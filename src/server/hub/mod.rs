@@ -1,0 +1,1 @@
+//! The invalidation hub: an axum router over a sealed log.

@@ -1,0 +1,5 @@
+//! Servers: the embedded store and the hub.
+
+mod embedded;
+#[cfg(feature = "hub")]
+mod hub;

@@ -1,0 +1,1 @@
+//! A store in memory; also the oracle of the tests.

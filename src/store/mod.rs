@@ -1,0 +1,4 @@
+//! Platform-neutral stores.
+
+mod memory;
+mod noop;

@@ -1,0 +1,1 @@
+//! Predictable bytes for repeatable tests.

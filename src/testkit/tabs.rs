@@ -1,0 +1,1 @@
+//! Sibling tabs in one process.
