@@ -12,8 +12,5 @@ pub mod relation;
 pub mod codec;
 pub mod control;
 pub mod envelope;
-pub mod flight;
-pub mod freshness;
-pub mod metrics;
 pub mod slot;
 pub mod table;

@@ -26,7 +26,7 @@ pub use store::{
     Batch, BoxStore, Bytes, Durability, DynStore, Guard, GuardName, Row, Store, StoreError, Table,
     Usage, Write,
 };
-pub use tabs::{Leadership, SoloTabs, TabEvent, Tabs};
+pub use tabs::{Leadership, SoloTabs, TAB_MESSAGES_MAX, TabEvent, Tabs};
 pub use task::{BoxFuture, MaybeSend, MaybeSync, Spawn};
 
 #[cfg(any(target_arch = "wasm32", feature = "server"))]

@@ -5,5 +5,7 @@ mod nonce;
 mod secret;
 mod xaes;
 
+pub use keyring::{BlindKey, BlindTag, KeyRing, Place, VaultKey, derive_slot_key, opaque_name};
 pub use nonce::Nonce;
 pub use secret::Secret;
+pub(crate) use xaes::{TAG_LEN, Xaes};

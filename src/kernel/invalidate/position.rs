@@ -1,6 +1,9 @@
 //! Positions in a hub's log.
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    kernel::codec::{Reader, put_lp, put_u64},
+};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -115,6 +118,32 @@ pub enum Version {
 }
 
 impl Version {
+    /// Appends the stored form of a version or of none.
+    pub(crate) fn put(version: Option<&Self>, out: &mut Vec<u8>) {
+        match version {
+            None => out.push(0),
+            Some(Self::N(n)) => {
+                out.push(1);
+                put_u64(out, *n);
+            }
+            Some(Self::Tag(tag)) => {
+                out.push(2);
+                put_lp(out, tag.as_bytes());
+            }
+        }
+    }
+
+    /// Reads what [`put`](Self::put) wrote; the outer `None` means malformed.
+    #[expect(clippy::option_option, reason = "malformed and absent are different")]
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<Self>> {
+        Some(match reader.u8()? {
+            0 => None,
+            1 => Some(Self::N(reader.u64()?)),
+            2 => Some(Self::Tag(reader.str()?.into())),
+            _ => return None,
+        })
+    }
+
     /// Whether `self` is known to be older than `held`.
     #[must_use]
     pub fn is_older_than(&self, held: &Self) -> bool {

@@ -1,1 +1,0 @@
-//! Single flight, as bookkeeping.

@@ -1,1 +1,0 @@
-//! Fresh, stale, expired, verified.

@@ -1,1 +1,0 @@
-//! Counters per class.
