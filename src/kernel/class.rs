@@ -1,1 +1,0 @@
-//! The class table: what a hospital keeps, as data.
