@@ -3,3 +3,5 @@
 mod embedded;
 #[cfg(feature = "hub")]
 mod hub;
+
+pub use embedded::Embedded;
