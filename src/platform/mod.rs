@@ -7,6 +7,8 @@ mod clock;
 mod entropy;
 mod kdf;
 mod link;
+#[cfg(any(target_arch = "wasm32", feature = "testkit"))]
+mod pipe;
 mod store;
 mod tabs;
 mod task;
@@ -22,11 +24,13 @@ pub use clock::Clock;
 pub use entropy::{Entropy, EntropyExt};
 pub use kdf::Kdf;
 pub use link::{LINK_FRAMES_MAX, Link, LinkEvent, TokenSource, Transport};
+#[cfg(any(target_arch = "wasm32", feature = "testkit"))]
+pub(crate) use pipe::{LinkSink, LinkState, TabSink};
 pub use store::{
     Batch, BoxStore, Bytes, Durability, DynStore, Guard, GuardName, Row, Store, StoreError, Table,
     Usage, Write,
 };
-pub use tabs::{Leadership, SoloTabs, TAB_MESSAGES_MAX, TabEvent, Tabs};
+pub use tabs::{Leadership, ReleaseGuard, SoloTabs, TAB_MESSAGES_MAX, TabEvent, Tabs};
 pub use task::{BoxFuture, MaybeSend, MaybeSync, Spawn};
 
 #[cfg(any(target_arch = "wasm32", feature = "server"))]

@@ -2,3 +2,6 @@
 
 mod memory;
 mod noop;
+
+pub use memory::Memory;
+pub use noop::Noop;
