@@ -208,3 +208,157 @@ impl fmt::Debug for Key {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    fn key(class: &str, parts: &[&str]) -> Result<Key> {
+        let classes = Classes::builtin();
+        classes.key(classes.id(class)?, parts)
+    }
+
+    fn tags(class: &str, parts: &[&str]) -> Result<Vec<String>> {
+        Ok(key(class, parts)?.tags(&Classes::builtin()))
+    }
+
+    #[test]
+    fn keys_are_written_as_documented() -> Result<()> {
+        assert_eq!(key("patient", &["123"])?.as_str(), "patient:123");
+        assert_eq!(key("departments:all", &[])?.as_str(), "departments:all");
+        assert_eq!(
+            key("medical_record", &["a:b", "Condition/9%"])?.as_str(),
+            "medical_record:a%3Ab:Condition/9%25"
+        );
+        assert_eq!(
+            key("slots:available", &["d", "2026-11-23"])?.as_str(),
+            "slots:available:d:2026-11-23"
+        );
+        let (all, one) = (["7"].as_slice(), ["7", "Condition"].as_slice());
+        assert_eq!(
+            key("medical_records:list", all)?.as_str(),
+            "medical_records:list:7"
+        );
+        assert_eq!(
+            key("medical_records:list", one)?.as_str(),
+            "medical_records:list:7:Condition"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_wrong_part_is_named() {
+        for (class, parts, field) in [
+            ("patient", [""].as_slice(), "patient"),
+            ("patient", &["all"], "patient"),
+            ("patient", &[], "key"),
+            ("patient", &["a", "b"], "key"),
+            ("departments:all", &["a"], "key"),
+            ("medical_record", &["a"], "key"),
+            ("medical_record", &["a", "\u{9f}"], "record"),
+            ("slots:available", &["d", "2026-02-30"], "date"),
+            ("vitals:history", &["p", "x", "2"], "start"),
+            ("vitals:history", &["p", "1", "02"], "end"),
+            ("vitals:history", &["p", "2", "1"], "end"),
+            ("image:url", &["i", ""], "variant"),
+        ] {
+            let error = key(class, parts).err();
+            assert_eq!(
+                error.as_ref().and_then(Error::field),
+                Some(field),
+                "{class}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_entry_belongs_to_its_compartments_and_its_class() -> Result<()> {
+        assert_eq!(tags("patient", &["1:2"])?, ["class/patient", "patient/1:2"]);
+        assert_eq!(
+            tags("queue:position", &["q", "p"])?,
+            ["class/queue:position", "patient/p", "queue/q"]
+        );
+        assert_eq!(tags("departments:all", &[])?, ["class/departments:all"]);
+        assert_eq!(
+            tags("alerts:active", &["7"])?,
+            ["class/alerts:active", "patient/7"]
+        );
+        assert_eq!(tags("alerts:active", &["all"])?, ["class/alerts:active"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_key_never_shows_its_text() -> Result<()> {
+        let key = key("patient", &["secret"])?;
+        assert!(!format!("{key:?}").contains("secret"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_map_of_keys_can_be_asked_with_a_text() -> Result<()> {
+        let map = HashMap::from([(key("patient", &["1"])?, 1)]);
+        assert_eq!(map.get("patient:1"), Some(&1));
+        Ok(())
+    }
+
+    #[test]
+    fn the_longest_ids_fit_and_what_would_not_fit_a_frame_is_refused() -> Result<()> {
+        use crate::kernel::class::{ClassDef, PartDef, PartKind};
+        let colons = ":".repeat(256);
+        assert_eq!(
+            key("medical_record", &[&colons, &colons])?.as_str().len(),
+            1552
+        );
+
+        let mut classes = Classes::builtin();
+        let parts = vec![PartDef::new("part", PartKind::Id); 3];
+        let id = classes.define(ClassDef::new("own", parts, 1, 1))?;
+        let error = classes.key(id, &[&colons, &colons, &colons]).err();
+        assert_eq!(error.as_ref().and_then(Error::field), Some("key"));
+        let letters = "é".repeat(128);
+        assert_eq!(
+            classes
+                .key(id, &[&letters, &letters, &letters])?
+                .as_str()
+                .len(),
+            774
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn tags_are_a_kind_and_an_id() {
+        for good in ["patient/1", "class/patients:list", "a/b/c", "ward-3/x y"] {
+            assert!(check_tag(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "patient",
+            "/1",
+            "patient/",
+            "Patient/1",
+            "a b/1",
+            "a/\n",
+        ] {
+            assert!(check_tag(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn escapes_read_back_and_nothing_else_is_read(text in any::<String>(), odd in "[%3A25a:]{0,8}") {
+            let mut buffer = vec![0; 1 + text.len() * 3];
+            let escaped = join(&mut buffer, "", &[&text]).and_then(|joined| joined.strip_prefix(':'));
+            let read = escaped.and_then(unescape);
+            prop_assert_eq!(read.as_deref(), Some(text.as_str()));
+            if let Some(read) = unescape(&odd) {
+                let mut buffer = [0; 64];
+                let again = join(&mut buffer, "", &[&read]);
+                let again = again.map(|text| text.replacen(':', "", 1));
+                prop_assert!(odd.contains(':') || again == Some(odd));
+            }
+        }
+    }
+}

@@ -251,7 +251,7 @@ impl ClassDef {
                     "must have a kind of 1 to 32 lower-case letters, digits, `_` and `-`, not `class`",
                 ));
             }
-            if !self.parts.get(tag.part).is_some_and(|part| !part.optional) {
+            if self.parts.get(tag.part).is_none_or(|part| part.optional) {
                 return Err(Error::invalid(
                     "tags",
                     "must point at a part that is always there",

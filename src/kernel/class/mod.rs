@@ -16,3 +16,5 @@ pub use spec::{
     ClassSpec, Consistency, Evict, Offline, Part, PartKind, Pattern, SWR_FRESH_MS_MIN, TagRule,
 };
 pub use table::CLASSES;
+#[cfg(test)]
+mod tests;

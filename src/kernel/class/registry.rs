@@ -184,7 +184,7 @@ impl Class {
 
     /// Whether some text could be a key of both classes: one name begins with the other, segment
     /// by segment, and some number of segments is possible for both.
-    fn is_ambiguous_with(&self, other: &Self) -> bool {
+    pub(super) fn is_ambiguous_with(&self, other: &Self) -> bool {
         let begins = self
             .name
             .split(':')

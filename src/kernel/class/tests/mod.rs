@@ -1,0 +1,5 @@
+//! The class table and the registry.
+
+mod plan;
+mod properties;
+mod registry;
