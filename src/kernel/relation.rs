@@ -1,1 +1,0 @@
-//! Which write gives up which entries, as data.
