@@ -17,4 +17,4 @@ pub use spec::{
 };
 pub use table::CLASSES;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

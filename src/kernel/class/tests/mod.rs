@@ -1,5 +1,6 @@
 //! The class table and the registry.
 
+pub(crate) mod documentation;
 mod plan;
 mod properties;
 mod registry;

@@ -1,5 +1,7 @@
 //! Each relation against the plan's table, on a cache that holds one entry of everything.
 
+mod documentation;
+
 use super::*;
 use proptest::prelude::*;
 
