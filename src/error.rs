@@ -130,6 +130,16 @@ impl Error {
         }
     }
 
+    /// As [`new`](Self::new), for constants.
+    pub(crate) const fn fixed(kind: ErrorKind, detail: &'static str) -> Self {
+        Self {
+            kind,
+            field: None,
+            detail: Cow::Borrowed(detail),
+            source: None,
+        }
+    }
+
     /// [`ErrorKind::InvalidArgument`] for a named field.
     #[must_use]
     pub fn invalid(field: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {

@@ -22,9 +22,10 @@ pub type Row = Arc<[u8]>;
 struct Line {
     row: Option<Row>,
     size: usize,
-    tags: Box<[BlindTag]>,
+    tags: Arc<[BlindTag]>,
     keep_until_max: u64,
     used: u64,
+    revision: u64,
     meta: Option<Arc<Meta>>,
     from_store: bool,
 }
@@ -38,6 +39,8 @@ pub enum Found {
         row: Row,
         /// Its facts, once opened.
         meta: Option<Arc<Meta>>,
+        /// Its blind tags, authenticated when the row is opened.
+        tags: Arc<[BlindTag]>,
         /// Whether it came from the store and is read for the first time.
         from_store: bool,
     },
@@ -114,6 +117,7 @@ impl Table {
         Found::Row {
             row,
             meta: line.meta.clone(),
+            tags: line.tags.clone(),
             from_store: std::mem::take(&mut line.from_store),
         }
     }
@@ -122,6 +126,25 @@ impl Table {
     #[must_use]
     pub fn meta(&self, key: &BlindKey) -> Option<&Arc<Meta>> {
         self.lines.get(key)?.meta.as_ref()
+    }
+
+    /// Changes whenever the row of this key does: tells a reader of the store whether what it
+    /// read may be old.
+    #[must_use]
+    pub fn revision(&self, key: &BlindKey) -> u64 {
+        self.lines.get(key).map_or(0, |line| line.revision)
+    }
+
+    /// Drops the bytes of every row: the store may have newer ones.
+    pub fn unload_all(&mut self) {
+        for line in self.lines.values_mut() {
+            self.clock += 1;
+            line.revision = self.clock;
+            line.row = None;
+            line.meta = None;
+        }
+        self.by_use.clear();
+        self.bytes = 0;
     }
 
     /// Whether the row is known, here or in the store.
@@ -158,6 +181,7 @@ impl Table {
                 tags: outside.tags.into(),
                 keep_until_max: outside.keep_until_max,
                 used: self.clock,
+                revision: self.clock,
                 meta,
                 from_store,
             },
@@ -177,12 +201,14 @@ impl Table {
 
     /// Drops the bytes of a row and keeps its line: the store has a newer one.
     pub fn unload(&mut self, key: &BlindKey) {
-        if let Some(line) = self.lines.get_mut(key)
-            && line.row.take().is_some()
-        {
-            line.meta = None;
-            self.bytes -= line.size;
-            self.by_use.remove(&line.used);
+        if let Some(line) = self.lines.get_mut(key) {
+            self.clock += 1;
+            line.revision = self.clock;
+            if line.row.take().is_some() {
+                line.meta = None;
+                self.bytes -= line.size;
+                self.by_use.remove(&line.used);
+            }
         }
     }
 
@@ -195,7 +221,7 @@ impl Table {
             self.bytes -= line.size;
             self.by_use.remove(&line.used);
         }
-        for tag in &line.tags {
+        for tag in line.tags.iter() {
             if let Some(keys) = self.by_tag.get_mut(tag) {
                 keys.remove(key);
                 if keys.is_empty() {

@@ -166,6 +166,18 @@ impl Fence {
         }
     }
 
+    /// Counts marks that another tab has stored, before its row is read: as
+    /// [`give_up_at`](Self::give_up_at), but the tick stays the stored one.
+    pub fn preview_at(
+        &mut self,
+        seq: u64,
+        targets: impl IntoIterator<Item = (Target, bool, Option<Version>)>,
+    ) {
+        let tick = self.tick;
+        self.give_up_at(seq, targets);
+        self.tick = tick;
+    }
+
     /// Starts over in another log: every entry of the old one is given up, and fills from
     /// before `upto` are refused.
     pub fn enter(&mut self, epoch: Epoch, upto: u64, hard: bool) {
