@@ -10,7 +10,7 @@ pub mod platform;
 pub mod store;
 
 pub mod clinic;
-pub mod engine;
+// pub mod engine; waits for the feed
 
 #[cfg(target_arch = "wasm32")]
 pub mod browser;
