@@ -12,7 +12,8 @@ const MEASURE: &str = r#"
 const { readdirSync, readFileSync } = require("node:fs");
 const { brotliCompressSync } = require("node:zlib");
 const [folder] = process.argv.slice(1);
-const modules = readdirSync(`${folder}/lib`).map((name) => `lib/${name}`);
+const scripts = readdirSync(`${folder}/lib`).filter((name) => name.endsWith(".js"));
+const modules = scripts.map((name) => `lib/${name}`);
 for (const name of ["clinicache_bg.wasm", "clinicache.js", "index.js", ...modules]) {
   const bytes = readFileSync(`${folder}/${name}`);
   console.log(name, bytes.length, brotliCompressSync(bytes).length);
