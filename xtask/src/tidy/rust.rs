@@ -248,7 +248,8 @@ fn past_item(tokens: &[Token], mut at: usize) -> usize {
 }
 
 /// Every path that the code names, `use` declarations and expressions alike. A path of one
-/// segment is not one: it can only name what is already in scope.
+/// segment is not one: it can only name what is already in scope. Nor is a macro's: exported
+/// macros stand at the root, whatever layer they belong to.
 pub(super) fn used_paths(tokens: &[Token]) -> Vec<UsedPath> {
     let mut paths = Vec::new();
     let mut at = 0;
@@ -295,6 +296,9 @@ fn expand(
         }
         prefix.push(token.text.clone());
         at += 1;
+        if text_at(tokens, at) == "!" {
+            break;
+        }
         if text_at(tokens, at) != "::" {
             paths.push(UsedPath {
                 segments: prefix.clone(),
@@ -372,6 +376,7 @@ mod tests {
             ["std::mem::take"]
         );
         assert_eq!(paths("pub(crate) fn a() {}"), [""; 0]);
+        assert_eq!(paths("$crate::store_properties!(a)"), [""; 0]);
     }
 
     #[test]
