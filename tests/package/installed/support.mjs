@@ -24,8 +24,8 @@ export async function installApp() {
   const folder = await mkdtemp(join(tmpdir(), "clinicache-app-"));
   await cp(APP, folder, { recursive: true });
   const npm = (...args) => run("npm", args, { cwd: folder });
-  await npm("ci", "--no-audit", "--no-fund", "--prefer-offline");
-  await npm("install", "--no-audit", "--no-fund", "--prefer-offline", tarball());
+  await npm("ci", "--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts");
+  await npm("install", "--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts", tarball());
   return {
     folder,
     build: () => npm("run", "build"),

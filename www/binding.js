@@ -1,0 +1,171 @@
+import { LoadError } from "./loaders.js";
+import { vault } from "./vault.js";
+
+/** Reloads in a row after which a view stops insisting for a while. */
+const ROUNDS_MAX = 3;
+const PAUSE_MS = 3_000;
+/** Timers beyond this overflow and fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+const active = new Set();
+
+/** Looks at every entry on the screen again, after the feed or the network changed. */
+export function recheckAll() {
+  for (const binding of active) binding.recheck();
+}
+
+/** Stops every view: the tablet was locked or another page was opened. */
+export function stopAll() {
+  for (const binding of [...active]) binding.stop();
+}
+
+/**
+ * Keeps one entry on the screen true. `show` gets `{ status, entry?, updating?, why? }` with
+ * status `loading`, `ready`, `offline`, `error` or `tampered`; the entry's `source` is where the
+ * value on the screen came from, not where the last look found it.
+ */
+export class Binding {
+  #name;
+  #key;
+  #fetcher;
+  #tags;
+  #show;
+  #shown;
+  #status = "loading";
+  #busy = false;
+  #dirty = false;
+  #rounds = 0;
+  #timer;
+  #failure;
+  #unsubscribe;
+  #controller = new AbortController();
+
+  constructor({ name, key, fetcher, tags, show }) {
+    this.#name = name;
+    this.#key = key;
+    this.#fetcher = fetcher;
+    this.#tags = tags;
+    this.#show = show;
+  }
+
+  start() {
+    active.add(this);
+    this.#unsubscribe = vault.session.subscribe(this.#name, this.#key, () => this.recheck());
+    const held = this.#peek();
+    if (held) this.#present(held);
+    else this.#show({ status: "loading" });
+    void this.load();
+    return this;
+  }
+
+  stop() {
+    active.delete(this);
+    clearTimeout(this.#timer);
+    this.#unsubscribe?.();
+    this.#controller.abort();
+    this.#shown = undefined;
+  }
+
+  /** Reads through the cache, and asks the server where the cache says so. */
+  async load() {
+    if (this.#busy) {
+      this.#dirty = true;
+      return;
+    }
+    const { signal } = this.#controller;
+    if (signal.aborted) return;
+    this.#busy = true;
+    this.#failure = undefined;
+    try {
+      const options = this.#tags ? { signal, tags: this.#tags } : { signal };
+      const entry = await vault.session.getOrFetch(this.#name, this.#key, this.#fetch, options);
+      if (!signal.aborted) this.#present(entry);
+    } catch (error) {
+      if (!signal.aborted) this.#failed(error);
+    }
+    this.#busy = false;
+    if (this.#dirty && !signal.aborted) {
+      this.#dirty = false;
+      this.recheck();
+    }
+  }
+
+  /** The entry, the feed or the network may have changed. */
+  recheck() {
+    if (this.#busy) {
+      this.#dirty = true;
+      return;
+    }
+    const held = this.#peek();
+    if (held && this.#shown && isSameFill(held, this.#shown)) {
+      // The value on the screen stands; what is known about it may not.
+      this.#present({ ...held, source: this.#shown.source });
+      if (held.verified) this.#rounds = 0;
+      else if (vault.cache.feedState === "live") this.#insist();
+      return;
+    }
+    if (held) this.#present(held);
+    else if (this.#shown) this.#show({ status: "ready", entry: { ...this.#shown, verified: false }, updating: true });
+    this.#insist();
+  }
+
+  #insist() {
+    this.#rounds += 1;
+    if (this.#rounds <= ROUNDS_MAX) {
+      void this.load();
+      return;
+    }
+    this.#rounds = 0;
+    this.#wait(PAUSE_MS, () => this.load());
+  }
+
+  #fetch = async (context) => {
+    try {
+      return await this.#fetcher(context);
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
+  };
+
+  #peek() {
+    try {
+      return vault.session.peek(this.#name, this.#key);
+    } catch {
+      // Locked under us, or the row failed its check: load() says which.
+      return null;
+    }
+  }
+
+  #present(entry) {
+    this.#shown = entry;
+    this.#status = "ready";
+    this.#show({ status: "ready", entry });
+    if (entry.freshness === "fresh") {
+      // Once it is past its time it must say so, and is read again where that is possible.
+      this.#wait(entry.expiresAt - Date.now() + 50, () => this.recheck());
+    }
+  }
+
+  #failed(error) {
+    if (error.code === "Locked" || error.code === "Closed" || error.code === "Aborted") return;
+    this.#shown = undefined;
+    this.#status = this.#statusOf(error);
+    this.#show({ status: this.#status, code: error.code });
+  }
+
+  #statusOf(error) {
+    if (error.code === "Tampered") return "tampered";
+    if (error.code !== "OriginFailed") return "error";
+    const failure = this.#failure ?? error.cause;
+    const unreachable = failure instanceof LoadError && failure.kind !== "status";
+    return unreachable || vault.offline || !navigator.onLine ? "offline" : "error";
+  }
+
+  #wait(ms, then) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(then, Math.min(Math.max(ms, 0), TIMER_MS_MAX));
+  }
+}
+
+const isSameFill = (a, b) => a.storedAt === b.storedAt && a.version === b.version;
