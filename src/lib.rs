@@ -10,7 +10,7 @@ pub mod platform;
 pub mod store;
 
 pub mod clinic;
-// pub mod engine; waits for the feed
+pub mod engine;
 
 #[cfg(target_arch = "wasm32")]
 pub mod browser;

@@ -23,6 +23,8 @@ const MEMORY_MIN: usize = 64 << 10;
 const MEMORY_DEFAULT: usize = 16 << 20;
 /// Default wait of a strong read for a feed that is proving itself, in milliseconds.
 const FEED_WAIT_MS: u64 = 500;
+/// Shortest idle time before a lock, in milliseconds.
+const AUTO_LOCK_MS_MIN: u64 = 1_000;
 /// Longest such wait.
 const FEED_WAIT_MS_MAX: u64 = 10_000;
 
@@ -38,6 +40,7 @@ pub struct CacheBuilder {
     memory_bytes_max: usize,
     feed_wait_ms: u64,
     full_retention: bool,
+    auto_lock_ms: Option<u64>,
     fault: Option<Error>,
 }
 
@@ -62,6 +65,7 @@ impl Cache {
             memory_bytes_max: MEMORY_DEFAULT,
             feed_wait_ms: FEED_WAIT_MS,
             full_retention: false,
+            auto_lock_ms: None,
             fault: None,
         }
     }
@@ -146,6 +150,15 @@ impl CacheBuilder {
         self
     }
 
+    /// Locks after this long without a call of a session, in milliseconds, by whichever clock
+    /// says more: a device that slept is locked at its first call. At least 1,000. Default:
+    /// never.
+    #[must_use]
+    pub const fn auto_lock_ms(mut self, ms: u64) -> Self {
+        self.auto_lock_ms = Some(ms);
+        self
+    }
+
     /// Tightens the rules of a class. Loosening is refused when the cache opens.
     #[must_use]
     pub fn tighten(mut self, class: &str, rules: &Tighten) -> Self {
@@ -189,6 +202,9 @@ impl CacheBuilder {
         if self.memory_bytes_max < MEMORY_MIN {
             return Err(Error::invalid("memoryBytesMax", "must be at least 65,536"));
         }
+        if self.auto_lock_ms.is_some_and(|ms| ms < AUTO_LOCK_MS_MIN) {
+            return Err(Error::invalid("autoLockMs", "must be at least 1,000"));
+        }
         if self.feed_wait_ms > FEED_WAIT_MS_MAX {
             return Err(Error::invalid("feedWaitMs", "must be at most 10,000"));
         }
@@ -217,6 +233,7 @@ impl CacheBuilder {
             self.memory_bytes_max,
             self.feed_wait_ms,
             self.full_retention,
+            self.auto_lock_ms,
         ));
         core.listen_to_siblings();
         match core.unlock(key).await {

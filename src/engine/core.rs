@@ -59,6 +59,7 @@ pub(super) struct Core {
     pub(super) memory_bytes_max: usize,
     pub(super) feed_wait_ms: u64,
     pub(super) full_retention: bool,
+    pub(super) auto_lock_ms: Option<u64>,
     state: Mutex<State>,
 }
 
@@ -102,6 +103,8 @@ pub(super) struct Open {
     pub(super) era: u64,
     pub(super) waiters: Vec<oneshot::Sender<()>>,
     pub(super) ephemeral: bool,
+    /// The pessimistic time of the last call of a session.
+    pub(super) used_at: u64,
     /// Dropped with the rest: ends the background tasks.
     pub(super) alive: Vec<oneshot::Sender<()>>,
 }
@@ -153,7 +156,10 @@ impl Open {
 }
 
 impl Core {
-    #[expect(clippy::too_many_arguments, reason = "one caller, the builder, names each")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one caller, the builder, names each"
+    )]
     pub(super) fn new(
         platform: Platform,
         store: BoxStore,
@@ -164,6 +170,7 @@ impl Core {
         memory_bytes_max: usize,
         feed_wait_ms: u64,
         full_retention: bool,
+        auto_lock_ms: Option<u64>,
     ) -> Self {
         Self {
             platform,
@@ -175,6 +182,7 @@ impl Core {
             memory_bytes_max,
             feed_wait_ms,
             full_retention,
+            auto_lock_ms,
             state: Mutex::new(State {
                 phase: Phase::Locked,
                 generation: 0,
@@ -344,6 +352,8 @@ impl Cache {
 
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache").field("state", &self.state()).finish_non_exhaustive()
+        f.debug_struct("Cache")
+            .field("state", &self.state())
+            .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 //! What a cache tells: bounded streams, coalesced where only the newest matters.
 
-use crate::kernel::crypto::BlindKey;
 use crate::error::ErrorKind;
+use crate::kernel::crypto::BlindKey;
 use futures_channel::mpsc;
 use futures_util::{Stream, StreamExt};
 use std::{

@@ -86,10 +86,20 @@ impl Core {
         }
     }
 
-    fn seal(&self, start: &Start, key: &Key, body: &Body, fill: &Fill, lease: bool) -> Result<Sealed> {
+    fn seal(
+        &self,
+        start: &Start,
+        key: &Key,
+        body: &Body,
+        fill: &Fill,
+        lease: bool,
+    ) -> Result<Sealed> {
         let class = self.classes.get(key.class());
-        let tags: Arc<[Arc<str>]> =
-            self.tags(key, &fill.tags)?.iter().map(|tag| Arc::from(tag.as_str())).collect();
+        let tags: Arc<[Arc<str>]> = self
+            .tags(key, &fill.tags)?
+            .iter()
+            .map(|tag| Arc::from(tag.as_str()))
+            .collect();
         let (position, leased) = match (&fill.position, &start.cursor) {
             (Some(position), _) => (Some(position), false),
             (None, Some(cursor)) if lease => (Some(cursor), true),
@@ -119,7 +129,10 @@ impl Core {
         let blind = start.ring.blind_key(key.as_str());
         let nonce: Nonce = self.platform.entropy.nonce()?;
         let compress = !matches!(body, Body::Bytes(_));
-        let row: Row = start.ring.seal_record(&blind, &meta, body, compress, nonce)?.into();
+        let row: Row = start
+            .ring
+            .seal_record(&blind, &meta, body, compress, nonce)?
+            .into();
         Ok(Sealed {
             tags: start.ring.blind_tags(&meta).into(),
             blind,
@@ -147,13 +160,36 @@ impl Core {
         let open = state.same(start.generation)?;
         let admitted = open.admits(&sealed.blind, &sealed.tags, &sealed.meta, sealed.terms)
             && !open.holds_newer(&sealed.blind, &sealed.meta);
-        let worth = !matches!(body, Body::Absent) || sealed.meta.fresh_until > sealed.meta.stored_at;
-        let entry = open.view(&sealed.blind, &sealed.tags, &sealed.meta, body, Source::Origin, now);
+        let worth =
+            !matches!(body, Body::Absent) || sealed.meta.fresh_until > sealed.meta.stored_at;
+        let entry = open.view(
+            &sealed.blind,
+            &sealed.tags,
+            &sealed.meta,
+            body,
+            Source::Origin,
+            now,
+        );
         if admitted && worth {
-            let Sealed { blind, row, meta, tags, terms } = sealed;
-            open.table.insert(blind, row.clone(), Some(meta.clone()), false)?;
+            let Sealed {
+                blind,
+                row,
+                meta,
+                tags,
+                terms,
+            } = sealed;
+            open.table
+                .insert(blind, row.clone(), Some(meta.clone()), false)?;
             let effects = open.want(&meta, now);
-            let put = Put { key: blind, class: key.class(), row, meta, tags, terms, ack: None };
+            let put = Put {
+                key: blind,
+                class: key.class(),
+                row,
+                meta,
+                tags,
+                terms,
+                ack: None,
+            };
             self.enqueue(open, start.generation, Job::Put(Box::new(put)));
             self.queue_effects(open, effects);
             state.listeners.changed([&blind]);
@@ -178,7 +214,8 @@ impl Core {
         let sealed: Vec<_> = items
             .iter()
             .map(|(key, body, fill)| {
-                self.seal(&start, key, body, fill, false).map(|sealed| (key.class(), sealed))
+                self.seal(&start, key, body, fill, false)
+                    .map(|sealed| (key.class(), sealed))
             })
             .collect();
         drop(items);
@@ -189,14 +226,33 @@ impl Core {
             let open = state.same(start.generation)?;
             let mut effects = Vec::new();
             for sealed in sealed {
-                waiting.push(sealed.map(|(class, Sealed { blind, row, meta, tags, terms })| {
-                    let (ack, stored) = oneshot::channel();
-                    effects.extend(open.want(&meta, now));
-                    let ack = Some(ack);
-                    let put = Put { key: blind, class, row, meta, tags, terms, ack };
-                    self.enqueue(open, start.generation, Job::Put(Box::new(put)));
-                    stored
-                }));
+                waiting.push(sealed.map(
+                    |(
+                        class,
+                        Sealed {
+                            blind,
+                            row,
+                            meta,
+                            tags,
+                            terms,
+                        },
+                    )| {
+                        let (ack, stored) = oneshot::channel();
+                        effects.extend(open.want(&meta, now));
+                        let ack = Some(ack);
+                        let put = Put {
+                            key: blind,
+                            class,
+                            row,
+                            meta,
+                            tags,
+                            terms,
+                            ack,
+                        };
+                        self.enqueue(open, start.generation, Job::Put(Box::new(put)));
+                        stored
+                    },
+                ));
             }
             self.queue_effects(open, effects);
         }
@@ -241,7 +297,10 @@ impl Core {
 impl Open {
     /// Whether a value of a known newer version is held (protocol R3).
     fn holds_newer(&self, key: &BlindKey, meta: &Meta) -> bool {
-        match (self.table.meta(key).and_then(|held| held.version.as_ref()), &meta.version) {
+        match (
+            self.table.meta(key).and_then(|held| held.version.as_ref()),
+            &meta.version,
+        ) {
             (Some(held), Some(new)) => new.is_older_than(held),
             _ => false,
         }
@@ -261,7 +320,8 @@ impl Open {
         let stands = self.verdict(key, tags, meta) == Verdict::Stands;
         let verified = stands
             && meta.position.as_ref().is_some_and(|(epoch, seq)| {
-                self.feed.covers(&meta.tags, &Position::new(epoch.clone(), *seq), now)
+                self.feed
+                    .covers(&meta.tags, &Position::new(epoch.clone(), *seq), now)
             });
         Entry {
             body,

@@ -20,7 +20,10 @@ impl Flights {
     /// Joins the call for this entry, if there is one.
     pub(super) fn join(&self, key: &BlindKey) -> Option<Flight> {
         // A finished call is not joined: its answer may be older than the caller's question.
-        self.0.get(key)?.upgrade().filter(|flight| flight.peek().is_none())
+        self.0
+            .get(key)?
+            .upgrade()
+            .filter(|flight| flight.peek().is_none())
     }
 
     /// Starts a call.
@@ -34,7 +37,8 @@ impl Flights {
             self.0.insert(key, weak);
         }
         if self.0.len() > 64 {
-            self.0.retain(|_, weak| weak.upgrade().is_some_and(|flight| flight.peek().is_none()));
+            self.0
+                .retain(|_, weak| weak.upgrade().is_some_and(|flight| flight.peek().is_none()));
         }
         flight
     }

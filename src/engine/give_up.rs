@@ -109,7 +109,11 @@ impl Core {
         {
             let mut state = self.state();
             let open = state.same(generation)?;
-            self.enqueue(open, generation, super::writer::Job::Change(Box::new(change)));
+            self.enqueue(
+                open,
+                generation,
+                super::writer::Job::Change(Box::new(change)),
+            );
         }
         stored.await.unwrap_or_else(|_| Err(super::core::locked()))
     }
@@ -119,7 +123,10 @@ impl Core {
     pub(super) async fn sweep_store(self: &Arc<Self>, generation: u64) -> Result<()> {
         let mut after: Option<Vec<u8>> = None;
         loop {
-            let page = self.store.scan(Rows::Records, after.as_deref(), 256).await?;
+            let page = self
+                .store
+                .scan(Rows::Records, after.as_deref(), 256)
+                .await?;
             let last = page.len() < 256;
             after = page.last().map(|(key, _)| key.clone());
             let delete = {
@@ -127,7 +134,9 @@ impl Core {
                 let mut state = self.state();
                 let open = state.same(generation)?;
                 let time = open.time.observe(now);
-                page.iter().filter_map(|(key, row)| open.doomed(key, row, time)).collect::<Vec<_>>()
+                page.iter()
+                    .filter_map(|(key, row)| open.doomed(key, row, time))
+                    .collect::<Vec<_>>()
             };
             if !delete.is_empty() {
                 let mut state = self.state();

@@ -71,7 +71,11 @@ impl KeySource {
                 // A copy for the derivation, which zeroes it.
                 let copy = Secret::new(secret.expose().clone());
                 let salt = header.salt.to_vec();
-                platform.kdf.pbkdf2_sha256(copy, salt, rounds).await.map(Some)
+                platform
+                    .kdf
+                    .pbkdf2_sha256(copy, salt, rounds)
+                    .await
+                    .map(Some)
             }
             (Self::Bytes(key), SlotKind::Bytes) => {
                 // The input of the derivation.
@@ -86,7 +90,10 @@ impl KeySource {
         match self {
             Self::Passphrase(_) => Ok(SlotKind::Passphrase { rounds }),
             Self::Bytes(_) => Ok(SlotKind::Bytes),
-            Self::Ephemeral => Err(Error::new(ErrorKind::Internal, "an ephemeral key has no slot")),
+            Self::Ephemeral => Err(Error::new(
+                ErrorKind::Internal,
+                "an ephemeral key has no slot",
+            )),
         }
     }
 }

@@ -140,7 +140,10 @@ impl Open {
         if since.is_none() || !self.has_feed {
             return Vec::new();
         }
-        let wants = meta.tags.iter().map(|tag| (tag.as_ref().to_owned(), since.clone()));
+        let wants = meta
+            .tags
+            .iter()
+            .map(|tag| (tag.as_ref().to_owned(), since.clone()));
         self.feed.want_all(wants, now)
     }
 
@@ -211,7 +214,10 @@ impl Pump {
             Ok(open) => open.feed.next_deadline(now),
             Err(_) => return Woken::Dead,
         };
-        let save = self.cursor.as_ref().map(|(_, at)| at.saturating_sub(now.mono_ms));
+        let save = self
+            .cursor
+            .as_ref()
+            .map(|(_, at)| at.saturating_sub(now.mono_ms));
         let mut timer = due
             .into_iter()
             .chain(save)
@@ -300,13 +306,16 @@ impl Pump {
                 };
                 open.leader = true;
                 let generation = control.head.leader_gen;
-                open.feed.lead(generation, control.head.cursor, control.topics.0, now)
+                open.feed
+                    .lead(generation, control.head.cursor, control.topics.0, now)
             }
             // The store does not answer: the lead is given up and sought again.
             Ok(None) | Err(_) => {
                 drop(leadership);
-                let (tabs, clock) =
-                    (self.core.platform.tabs.clone(), self.core.platform.clock.clone());
+                let (tabs, clock) = (
+                    self.core.platform.tabs.clone(),
+                    self.core.platform.clock.clone(),
+                );
                 self.lead = Some(Box::pin(async move {
                     clock.sleep(1_000).await;
                     tabs.lead(false).await
@@ -335,11 +344,23 @@ impl Pump {
         while let Some(effect) = todo.pop_front() {
             let more = match effect {
                 Effect::Send(frame) => self.send(&frame),
-                Effect::Apply { ticket, ops, at, cursor } => {
+                Effect::Apply {
+                    ticket,
+                    ops,
+                    at,
+                    cursor,
+                } => {
                     let change = self.applied(&ops, &at, cursor);
                     self.commit(ticket, change, &mut todo).await
                 }
-                Effect::Reset { ticket, scope, mode, upto, cursor, reason } => {
+                Effect::Reset {
+                    ticket,
+                    scope,
+                    mode,
+                    upto,
+                    cursor,
+                    reason,
+                } => {
                     let change = self.reset(&scope, mode, &upto, cursor, reason);
                     self.commit(ticket, change, &mut todo).await
                 }
@@ -382,9 +403,10 @@ impl Pump {
                 self.report(loaded);
             }
             Effect::Relay(relay) => {
-                if let (Ok(text), Ok(open)) =
-                    (serde_json::to_string(&relay), self.core.state().same(self.generation))
-                {
+                if let (Ok(text), Ok(open)) = (
+                    serde_json::to_string(&relay),
+                    self.core.state().same(self.generation),
+                ) {
                     self.core.tell_siblings(&open.ring, &Word::Relay(text));
                 }
             }
@@ -434,7 +456,10 @@ impl Pump {
         let Ok(text) = serde_json::to_string(frame) else {
             return Vec::new();
         };
-        let sent = self.link.as_mut().is_some_and(|link| link.frames.try_send(text).is_ok());
+        let sent = self
+            .link
+            .as_mut()
+            .is_some_and(|link| link.frames.try_send(text).is_ok());
         if sent || self.link.is_none() {
             return Vec::new();
         }
@@ -498,7 +523,9 @@ impl Pump {
             open.table.remove(key);
         }
         state.counters.invalidations += 1;
-        state.listeners.changed(blind.gone.iter().chain(&blind.touched));
+        state
+            .listeners
+            .changed(blind.gone.iter().chain(&blind.touched));
         Some(Change {
             marks: vec![
                 Mark::Adopt(at.epoch.clone()),
@@ -522,7 +549,9 @@ impl Pump {
         }
         open.fence.preview_at(seq, blind.targets);
         state.counters.invalidations += 1;
-        state.listeners.changed(blind.gone.iter().chain(&blind.touched));
+        state
+            .listeners
+            .changed(blind.gone.iter().chain(&blind.touched));
     }
 
     fn reset(
@@ -538,11 +567,19 @@ impl Pump {
         let hard = mode != ResetMode::Revalidate;
         let (mark, delete) = match scope {
             _ if open.fence.epoch() != Some(&upto.epoch) => {
-                let delete = if hard { open.table.keys().copied().collect() } else { Vec::new() };
+                let delete = if hard {
+                    open.table.keys().copied().collect()
+                } else {
+                    Vec::new()
+                };
                 (Mark::Enter(upto.epoch.clone(), upto.seq, hard), delete)
             }
             ResetScope::All => {
-                let delete = if hard { open.table.keys().copied().collect() } else { Vec::new() };
+                let delete = if hard {
+                    open.table.keys().copied().collect()
+                } else {
+                    Vec::new()
+                };
                 (Mark::At(upto.seq, vec![(Target::All, hard, None)]), delete)
             }
             ResetScope::Topics(topics) => {

@@ -57,7 +57,12 @@ impl Core {
             let open = state.open()?;
             let blind = open.ring.blind_key(key.as_str());
             match open.table.find(&blind) {
-                Found::Row { row, tags, from_store, .. } => Held {
+                Found::Row {
+                    row,
+                    tags,
+                    from_store,
+                    ..
+                } => Held {
                     ring: open.ring.clone(),
                     generation,
                     blind,
@@ -78,7 +83,13 @@ impl Core {
         let now = self.now();
         let mut state = self.state();
         let open = state.same(held.generation)?;
-        if open.is_gone(&held.blind, &held.tags, &meta, self.classes.get(key.class()), now) {
+        if open.is_gone(
+            &held.blind,
+            &held.tags,
+            &meta,
+            self.classes.get(key.class()),
+            now,
+        ) {
             self.erase(open, held.generation, vec![held.blind]);
             return Ok(Memory::Nothing);
         }
@@ -222,7 +233,9 @@ impl Core {
         let mut held = self.held(key).await?;
         if !self.is_offline() && held.as_ref().is_none_or(|entry| !answers(class, entry)) {
             let waits = class.consistency == Consistency::Strong
-                && held.as_ref().is_some_and(|entry| entry.freshness == Freshness::Fresh);
+                && held
+                    .as_ref()
+                    .is_some_and(|entry| entry.freshness == Freshness::Fresh);
             if waits && self.wait_for_feed().await {
                 held = self.held(key).await?;
             }
@@ -243,7 +256,8 @@ impl Core {
         let stale_while_revalidate = held.as_ref().is_some_and(|entry| {
             class.consistency == Consistency::Eventual
                 && class.swr_at(key, entry.stored_at_ms)
-                && entry.expires_at_ms.saturating_add(class.fresh_ms) > entry.stored_at_ms + entry.age_ms
+                && entry.expires_at_ms.saturating_add(class.fresh_ms)
+                    > entry.stored_at_ms + entry.age_ms
                 && !self.is_given_up(key)
         });
         if let (true, Some(entry)) = (stale_while_revalidate, &held) {
@@ -268,9 +282,7 @@ impl Core {
     /// What is held; a damaged row counts as nothing, because the origin can replace it.
     async fn held(self: &Arc<Self>, key: &Key) -> Result<Option<Entry>> {
         match self.get(key).await {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::Tampered | ErrorKind::Incompatible) =>
-            {
+            Err(error) if matches!(error.kind(), ErrorKind::Tampered | ErrorKind::Incompatible) => {
                 Ok(None)
             }
             other => other,
@@ -291,7 +303,12 @@ impl Core {
     }
 
     /// Joins the call for this entry or starts it.
-    fn fly<F>(self: &Arc<Self>, key: &Key, tags: Vec<String>, fetch: F) -> Result<super::flight::Flight>
+    fn fly<F>(
+        self: &Arc<Self>,
+        key: &Key,
+        tags: Vec<String>,
+        fetch: F,
+    ) -> Result<super::flight::Flight>
     where
         F: FnOnce() -> Fetching + MaybeSend + 'static,
     {
@@ -329,7 +346,10 @@ impl Core {
         let Fetched { body, mut fill } = match fetch().await {
             Ok(fetched) => fetched,
             Err(error) => {
-                self.state().counters.class(key.class().index()).origin_errors += 1;
+                self.state()
+                    .counters
+                    .class(key.class().index())
+                    .origin_errors += 1;
                 return Err(as_origin_error(error));
             }
         };

@@ -96,6 +96,7 @@ impl Session {
     /// [`Tampered`](crate::ErrorKind::Tampered) when the row failed authentication: it is
     /// removed, and the next read is a miss.
     pub fn peek(&self, key: &Key) -> Result<Option<Entry>> {
+        self.core.touch()?;
         self.core.peek(key)
     }
 
@@ -104,6 +105,7 @@ impl Session {
     /// # Errors
     /// As [`peek`](Self::peek), and those of the store.
     pub async fn get(&self, key: &Key) -> Result<Option<Entry>> {
+        self.core.touch()?;
         self.core.get(key).await
     }
 
@@ -114,6 +116,7 @@ impl Session {
     /// [`Locked`](crate::ErrorKind::Locked), [`Closed`](crate::ErrorKind::Closed), those of the
     /// store.
     pub async fn get_many(&self, keys: &[Key]) -> Result<Vec<Result<Option<Entry>>>> {
+        self.core.touch()?;
         self.core.get_many(keys).await
     }
 
@@ -157,7 +160,10 @@ impl Session {
         F: FnOnce() -> Fut + MaybeSend + 'static,
         Fut: Future<Output = Result<Fetched>> + MaybeSend + 'static,
     {
-        self.core.get_or_fetch(key, tags, || Box::pin(fetch())).await
+        self.core.touch()?;
+        self.core
+            .get_or_fetch(key, tags, || Box::pin(fetch()))
+            .await
     }
 
     /// Stores a value. Resolves when the transaction is complete; puts that start together share
@@ -168,6 +174,7 @@ impl Session {
     /// eviction, [`Conflict`](crate::ErrorKind::Conflict) when the entry was given up while it
     /// was being stored, and those of [`get`](Self::get).
     pub async fn put(&self, key: &Key, body: Body, fill: Fill) -> Result<()> {
+        self.core.touch()?;
         self.core.put(key, body, fill).await
     }
 
@@ -176,6 +183,7 @@ impl Session {
     /// # Errors
     /// [`Locked`](crate::ErrorKind::Locked), [`Closed`](crate::ErrorKind::Closed).
     pub async fn put_many(&self, items: Vec<(Key, Body, Fill)>) -> Result<Vec<Result<()>>> {
+        self.core.touch()?;
         self.core.put_many(items).await
     }
 
@@ -184,6 +192,7 @@ impl Session {
     /// # Errors
     /// As [`put`](Self::put).
     pub async fn remove(&self, key: &Key) -> Result<()> {
+        self.core.touch()?;
         self.core.remove(key).await
     }
 
@@ -200,6 +209,8 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("purpose", &self.purpose).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("purpose", &self.purpose)
+            .finish_non_exhaustive()
     }
 }

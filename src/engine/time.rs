@@ -24,7 +24,11 @@ pub(super) struct TimeKeeper {
 impl TimeKeeper {
     /// Starts from a stored high-water mark.
     pub(super) const fn new(high_ms: u64, now: Now) -> Self {
-        let latest_ms = if high_ms > now.wall_ms { high_ms } else { now.wall_ms };
+        let latest_ms = if high_ms > now.wall_ms {
+            high_ms
+        } else {
+            now.wall_ms
+        };
         Self {
             latest_ms,
             mono_ms: now.mono_ms,

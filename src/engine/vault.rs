@@ -54,7 +54,10 @@ impl Core {
             KeySource::Ephemeral => {
                 // Whatever lies here was sealed under a key that is gone.
                 self.store.wipe().await?;
-                (Secret::new(self.platform.entropy.bytes()?), FIRST_GENERATION)
+                (
+                    Secret::new(self.platform.entropy.bytes()?),
+                    FIRST_GENERATION,
+                )
             }
             key => self.vault_key(&key).await?,
         };
@@ -84,10 +87,12 @@ impl Core {
             era: 0,
             waiters: Vec::new(),
             ephemeral,
+            used_at: 0,
             alive: Vec::new(),
             ring,
         });
         let damaged = self.warm(&mut open.table).await?;
+        open.used_at = open.time.observe(self.now());
         let generation = {
             let mut state = self.state();
             match state.phase {
@@ -111,6 +116,7 @@ impl Core {
         self.start_siblings(generation).await?;
         self.start_pump(generation, commands);
         self.start_maintenance(generation);
+        self.start_auto_lock(generation);
         Ok(())
     }
 
@@ -136,7 +142,10 @@ impl Core {
                 other => return other,
             }
         }
-        Err(Error::new(ErrorKind::Conflict, "another tab is making this vault"))
+        Err(Error::new(
+            ErrorKind::Conflict,
+            "another tab is making this vault",
+        ))
     }
 
     async fn open_slots(&self, key: &KeySource, slots: &[&Bytes]) -> Result<(VaultKey, u32)> {
@@ -208,7 +217,10 @@ impl Core {
             }
             cold |= self.make_control(ring).await?;
         }
-        Err(Error::new(ErrorKind::Conflict, "another tab keeps changing this vault"))
+        Err(Error::new(
+            ErrorKind::Conflict,
+            "another tab keeps changing this vault",
+        ))
     }
 
     /// Reads and opens the control rows; `None` where there is no head.
@@ -229,7 +241,10 @@ impl Core {
             None => return Err(malformed()),
         };
         if fence.tick() != head.tick {
-            return Err(Error::new(ErrorKind::Tampered, "control rows of different times"));
+            return Err(Error::new(
+                ErrorKind::Tampered,
+                "control rows of different times",
+            ));
         }
         let topics = match topics_row {
             Some(row) => Topics::decode(&open(control::TOPICS, &row)?).ok_or_else(malformed)?,
@@ -259,14 +274,25 @@ impl Core {
             let nonce = self.platform.entropy.nonce()?;
             Ok(ring.seal_row(control::TABLE, name, plain, nonce)?.into())
         };
-        batch.put(Rows::Control, control::HEAD, seal(control::HEAD, &head.encode())?);
+        batch.put(
+            Rows::Control,
+            control::HEAD,
+            seal(control::HEAD, &head.encode())?,
+        );
         let fence = Fence::default();
-        batch.put(Rows::Control, control::FENCE, seal(control::FENCE, &fence.encode())?);
+        batch.put(
+            Rows::Control,
+            control::FENCE,
+            seal(control::FENCE, &fence.encode())?,
+        );
         batch.delete(Rows::Control, control::TOPICS);
         let mut after: Option<Vec<u8>> = None;
         let mut any = false;
         loop {
-            let page = self.store.scan(Rows::Records, after.as_deref(), PAGE_ROWS).await?;
+            let page = self
+                .store
+                .scan(Rows::Records, after.as_deref(), PAGE_ROWS)
+                .await?;
             let full = page.len() == PAGE_ROWS;
             after = page.last().map(|(key, _)| key.clone());
             for (key, _) in page {
@@ -289,7 +315,10 @@ impl Core {
         let mut after: Option<Vec<u8>> = None;
         let (mut damaged, mut read) = (0, 0);
         while read < self.memory_bytes_max {
-            let page = self.store.scan(Rows::Records, after.as_deref(), PAGE_ROWS).await?;
+            let page = self
+                .store
+                .scan(Rows::Records, after.as_deref(), PAGE_ROWS)
+                .await?;
             let full = page.len() == PAGE_ROWS;
             after = page.last().map(|(key, _)| key.clone());
             for (key, row) in page {

@@ -171,7 +171,11 @@ impl Core {
     }
 
     /// Queues a change and waits until it is stored.
-    pub(super) async fn change(self: &Arc<Self>, generation: u64, mut change: Change) -> Result<()> {
+    pub(super) async fn change(
+        self: &Arc<Self>,
+        generation: u64,
+        mut change: Change,
+    ) -> Result<()> {
         let (ack, stored) = oneshot::channel();
         change.ack = Some(ack);
         {
@@ -267,7 +271,10 @@ impl Core {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(Error::new(ErrorKind::Busy, "other tabs keep changing this vault"))
+        Err(Error::new(
+            ErrorKind::Busy,
+            "other tabs keep changing this vault",
+        ))
     }
 
     /// Judges every fill and writes the batch down.
@@ -324,7 +331,10 @@ impl Core {
                 batch.put(Rows::Control, control::FENCE, fence);
             }
             if topics {
-                let rows = open.feed.topics().map(|(topic, from)| (topic.to_owned(), from));
+                let rows = open
+                    .feed
+                    .topics()
+                    .map(|(topic, from)| (topic.to_owned(), from));
                 let plain = Topics(rows.collect()).encode();
                 let row = open.seal_control(control::TOPICS, &plain, nonce()?)?;
                 batch.put(Rows::Control, control::TOPICS, row);
@@ -496,13 +506,20 @@ impl Open {
 
     /// Takes a fill that was refused after all out of memory.
     fn drop_if(&mut self, key: &BlindKey, write_seq: u64) {
-        if self.table.meta(key).is_some_and(|meta| meta.write_seq == write_seq) {
+        if self
+            .table
+            .meta(key)
+            .is_some_and(|meta| meta.write_seq == write_seq)
+        {
             self.table.remove(key);
         }
     }
 
     fn seal_control(&self, name: &[u8], plain: &[u8], nonce: Nonce) -> Result<Bytes> {
-        Ok(self.ring.seal_row(control::TABLE, name, plain, nonce)?.into())
+        Ok(self
+            .ring
+            .seal_row(control::TABLE, name, plain, nonce)?
+            .into())
     }
 }
 
