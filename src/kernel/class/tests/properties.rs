@@ -151,6 +151,30 @@ proptest! {
         }
     }
 
+    /// Tries every key of every class as a key of each class whose name it begins with.
+    #[test]
+    fn no_key_of_an_own_class_is_also_one_of_another(
+        defs in proptest::collection::vec(definition(), 1..12),
+    ) {
+        let mut classes = Classes::builtin();
+        for def in defs {
+            let _ = classes.define(def);
+        }
+        for long in classes.iter() {
+            let (least, most) = long.arity();
+            for short in classes.iter() {
+                let rest = long.name.strip_prefix(&*short.name);
+                let Some(rest) = rest.and_then(|rest| rest.strip_prefix(':')) else {
+                    continue;
+                };
+                for count in least..=most {
+                    let parts: Vec<&str> = rest.split(':').chain(vec!["7"; count]).collect();
+                    prop_assert!(classes.key(short.id, &parts).is_err(), "{} {}", long.name, short.name);
+                }
+            }
+        }
+    }
+
     #[test]
     fn different_parts_never_make_one_key(
         defs in proptest::collection::vec(definition(), 0..6),
