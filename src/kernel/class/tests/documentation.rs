@@ -154,3 +154,22 @@ fn the_page_of_the_classes_holds_tags_types_and_targets() {
         "docs/classes.md should hold:\n{expected}"
     );
 }
+
+/// The namespaces of the npm package name every class, with its parts, and no other. A
+/// consultation's video has no namespace: it is reached by its class name.
+#[test]
+fn the_javascript_namespaces_are_those_of_the_table() {
+    let source = include_str!("../../../../pkg-template/lib/classes.js");
+    let mut named: Vec<String> = source
+        .lines()
+        .filter_map(|line| line.split_once(": [\"")?.1.strip_suffix("\"],"))
+        .map(|list| list.replace("\", \"", " "))
+        .collect();
+    let spoken = CLASSES
+        .iter()
+        .filter(|class| class.name != "video:consultation");
+    let mut expected: Vec<String> = spoken.map(super::plan::shape).collect();
+    named.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(named, expected);
+}

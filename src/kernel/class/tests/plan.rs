@@ -59,7 +59,7 @@ const PLAN: &[Row] = &[
     Row("video:consultation patient doctor", 300, 1, 1, Read, Ttl, Eventual, true, None, None, "Appointment", P, Refuse),
 ];
 
-fn shape(class: &ClassSpec) -> String {
+pub(super) fn shape(class: &ClassSpec) -> String {
     let parts = class.parts.iter().map(|part| {
         let mark = if part.optional { "?" } else { "" };
         format!(" {}{mark}", part.name)
