@@ -7,6 +7,7 @@ mod errors;
 mod hygiene;
 mod layers;
 mod links;
+mod named_tests;
 mod purity;
 mod rust;
 mod size;
@@ -48,6 +49,7 @@ const RULES: &[Rule] = &[
     size::check,
     errors::check,
     links::check,
+    named_tests::check,
     hygiene::unfinished_work,
     hygiene::switched_off_tests,
     hygiene::test_names,
