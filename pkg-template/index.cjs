@@ -20,7 +20,7 @@ const keys = Object.freeze({
 
 class CacheError extends Error {
   constructor(code, message, { field, retryable = RETRYABLE.has(code), cause } = {}) {
-    super(field === undefined ? message : `${field}: ${message}`, cause && { cause });
+    super(message, cause && { cause });
     this.code = code;
     this.retryable = retryable;
     if (field !== undefined) this.field = field;

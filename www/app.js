@@ -3,7 +3,8 @@ import { announce, h } from "./dom.js";
 import { forgetHandles, idOf } from "./handles.js";
 import { watchIdle } from "./idle.js";
 import { watchShell } from "./shell.js";
-import { lock, vault } from "./vault.js";
+import { notify } from "./toast.js";
+import { dropSession, lock, vault } from "./vault.js";
 import { barView } from "./views/bar.js";
 import { patientView } from "./views/patient.js";
 import { patientsView } from "./views/patients.js";
@@ -26,6 +27,7 @@ let watched;
 
 function showLocked(reason) {
   stopAll();
+  dropSession();
   revokePictures();
   forgetHandles();
   page = undefined;
@@ -62,6 +64,11 @@ function watchCache() {
   watched.on("lock", () => {
     if (page) showLocked("Locked.");
   });
+  watched.on("closed", () => {
+    if (page) showLocked("The browser closed this tablet's database. Unlock to open it again.");
+  });
+  watched.on("tampered", () => notify("A stored copy failed its check and was thrown away."));
+  watched.on("coldstart", () => notify("The browser had erased the copies on this tablet."));
 }
 
 function feedChanged() {

@@ -34,6 +34,7 @@ export class Binding {
   #status = "loading";
   #busy = false;
   #dirty = false;
+  #healing = false;
   #rounds = 0;
   #timer;
   #failure;
@@ -81,6 +82,8 @@ export class Binding {
       const entry = await vault.session.getOrFetch(this.#name, this.#key, this.#fetch, options);
       if (!signal.aborted) this.#present(entry);
     } catch (error) {
+      // The bad row is gone: the same read again asks the hospital.
+      if (error.code === "Tampered" && !this.#healing) this.#healing = this.#dirty = true;
       if (!signal.aborted) this.#failed(error);
     }
     this.#busy = false;
@@ -138,6 +141,7 @@ export class Binding {
   }
 
   #present(entry) {
+    this.#healing = false;
     this.#shown = entry;
     this.#status = "ready";
     this.#show({ status: "ready", entry });

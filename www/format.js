@@ -8,7 +8,8 @@ export function date(text) {
   if (!year) return "";
   if (!month) return year;
   const at = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day ?? 1)));
-  return (day ? DATE : MONTH).format(at);
+  // A date is read as one word: it does not break at the end of a line.
+  return (day ? DATE : MONTH).format(at).replaceAll(" ", "\u00a0");
 }
 
 /** Whole years since a birth date; undefined where the date does not tell. */

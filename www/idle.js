@@ -1,4 +1,5 @@
 import { clock } from "./format.js";
+import { dismiss, pin } from "./toast.js";
 import { IDLE_LOCK_MS } from "./vault.js";
 
 /** How long before the lock the page says so. */
@@ -6,7 +7,6 @@ const WARN_MS = 30_000;
 
 /** Locks after a time without a touch, also one that passed while the tablet slept. */
 export function watchIdle({ isOpen, lock }) {
-  const toast = document.getElementById("toast");
   let last = Date.now();
   let warned = false;
 
@@ -14,7 +14,7 @@ export function watchIdle({ isOpen, lock }) {
     last = Date.now();
     if (!warned) return;
     warned = false;
-    toast.hidden = true;
+    dismiss();
   }
 
   function check() {
@@ -29,8 +29,7 @@ export function watchIdle({ isOpen, lock }) {
       lock("Locked after 5 minutes without a touch.");
     } else if (left <= WARN_MS) {
       warned = true;
-      toast.hidden = false;
-      toast.textContent = `Locking in ${clock(left)}. Touch the screen to stay.`;
+      pin(`Locking in ${clock(left)}. Touch the screen to stay.`);
     }
   }
 

@@ -1,4 +1,5 @@
 import { h } from "./dom.js";
+import { pin } from "./toast.js";
 
 /**
  * Keeps the page's own files on the tablet, so that it opens without the network. The worker
@@ -24,10 +25,6 @@ async function register(container) {
 }
 
 function offerReload() {
-  const toast = document.getElementById("toast");
-  toast.replaceChildren(
-    "A new version is ready. ",
-    h("button", { type: "button", class: "quiet", onclick: () => location.reload() }, "Reload"),
-  );
-  toast.hidden = false;
+  const reload = () => location.reload();
+  pin("A new version is ready. ", h("button", { type: "button", class: "quiet", onclick: reload }, "Reload"));
 }

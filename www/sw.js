@@ -16,6 +16,7 @@ const SHELL = [
   "/records.css",
   "/shell.js",
   "/style.css",
+  "/toast.js",
   "/vault.js",
   "/views/bar.js",
   "/views/edit-name.js",

@@ -37,6 +37,8 @@ export const vault = {
 /** Opens or unlocks with a passphrase. Throws `CacheError`. */
 export async function unlock(passphrase) {
   const key = keys.passphrase(passphrase);
+  // The browser may close a database behind the page's back; a new one opens the same vault.
+  if (vault.cache?.state === "closed") vault.cache = undefined;
   if (vault.cache === undefined) {
     const { hubPath } = await loadConfig();
     const scheme = location.protocol === "https:" ? "wss" : "ws";
@@ -56,10 +58,14 @@ export async function unlock(passphrase) {
 }
 
 export async function lock() {
-  const { session } = vault;
-  vault.session = undefined;
-  await session?.close();
+  dropSession();
   await vault.cache?.lock();
+}
+
+/** Lets go of everything readable that the session holds. */
+export function dropSession() {
+  void vault.session?.close();
+  vault.session = undefined;
 }
 
 export function setOffline(offline) {

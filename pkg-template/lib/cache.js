@@ -7,12 +7,17 @@ import { abortable, throwIfAborted } from "./signal.js";
 
 const CACHE_TOKEN = Symbol("cache");
 
+const OPEN_OPTIONS = new Set([
+  "user", "tenant", "keys", "hub", "autoLockMs", "memoryBytesMax", "store", "memoryFallback",
+  "classes", "define", "feedWaitMs", "signal",
+]);
+/** `scopes` passes, so that the core can say that it is not supported yet. */
+const SESSION_OPTIONS = new Set(["user", "purpose", "scopes"]);
+
 /** Opens the cache once the module is there. */
 export async function open(name, options) {
   const { open: openRaw } = core();
-  if (typeof options !== "object" || options === null) {
-    throw invalid("options", "must be an object");
-  }
+  checkOptions(options, OPEN_OPTIONS);
   const { signal, ...rest } = options;
   throwIfAborted(signal);
   // Resolved last of all checks here, so that a refused call reads no secret.
@@ -53,9 +58,7 @@ export class Cache {
   }
 
   async session(options) {
-    if (typeof options !== "object" || options === null) {
-      throw invalid("options", "must be an object");
-    }
+    checkOptions(options, SESSION_OPTIONS);
     const raw = await settle(() => this.#raw.session({ user: this.#user, ...options }));
     const session = new Session(SESSION_TOKEN, raw, (closed) => this.#sessions.delete(closed));
     this.#sessions.add(session);
@@ -122,6 +125,16 @@ export class Cache {
 
 // Older engines have no Symbol.asyncDispose; there `close()` does the same.
 if (Symbol.asyncDispose) Cache.prototype[Symbol.asyncDispose] = Cache.prototype.close;
+
+/** A misspelt option that is passed over in silence could leave a guard off. */
+function checkOptions(options, known) {
+  if (typeof options !== "object" || options === null) {
+    throw invalid("options", "must be an object");
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.has(name)) throw invalid(name, "is not an option of this call");
+  }
+}
 
 async function settle(run) {
   try {

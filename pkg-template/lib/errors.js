@@ -7,7 +7,7 @@ const BRAND = Symbol.for("clinicache.CacheError");
 /** What every failing call throws. Its text never holds a key, an identifier or a value. */
 export class CacheError extends Error {
   constructor(code, message, { field, retryable = RETRYABLE.has(code), cause } = {}) {
-    super(field === undefined ? message : `${field}: ${message}`);
+    super(message);
     this.code = code;
     this.retryable = retryable;
     if (field !== undefined) this.field = field;
@@ -33,7 +33,7 @@ Object.defineProperty(CacheError.prototype, "name", { value: "CacheError", confi
 Object.defineProperty(CacheError.prototype, BRAND, { value: true });
 
 export const invalid = (field, message, cause) =>
-  new CacheError("InvalidArgument", message, { field, cause });
+  new CacheError("InvalidArgument", `${field}: ${message}`, { field, cause });
 
 export const notInitialised = (message) => new CacheError("NotInitialised", message);
 

@@ -31,7 +31,7 @@ export function barView({ onLock, onOffline }) {
   );
   const lock = h(
     "button",
-    { type: "button", class: "lock", "data-testid": "lock-button", onclick: onLock },
+    { type: "button", class: "lock", "aria-label": "Lock", "data-testid": "lock-button", onclick: onLock },
     icon("lock"),
     h("span", {}, "Lock"),
   );

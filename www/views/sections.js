@@ -66,6 +66,14 @@ export const SECTIONS = {
         badge: report.status,
       })),
     },
+  ],
+  right: [
+    {
+      entry: "observations",
+      title: "Vital signs and laboratory",
+      ...records("Observation"),
+      body: (value) => observationsBody(resources(value)),
+    },
     {
       entry: "encounters",
       title: "Visits",
@@ -75,14 +83,6 @@ export const SECTIONS = {
         note: date(visit.period?.start),
         badge: visit.status,
       })),
-    },
-  ],
-  right: [
-    {
-      entry: "observations",
-      title: "Vital signs and laboratory",
-      ...records("Observation"),
-      body: (value) => observationsBody(resources(value)),
     },
   ],
 };

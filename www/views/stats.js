@@ -2,75 +2,83 @@ import { h } from "../dom.js";
 import { bytes, number } from "../format.js";
 import { vault } from "../vault.js";
 
+/** What is counted for the whole cache, in words for people. */
+const TILES = [
+  ["Answered by the tablet", (stats, sum) => share(sum("hitsMemory") + sum("hitsStore"), sum("misses"))],
+  ["From memory", (stats, sum) => number(sum("hitsMemory"))],
+  ["From the sealed store", (stats, sum) => number(sum("hitsStore"))],
+  ["Calls to the hospital", (stats, sum) => number(sum("originCalls"))],
+  ["Entries in memory", (stats) => `${number(stats.entriesInMemory)} of ${number(stats.entries)}`],
+  ["Sealed bytes in memory", (stats) => bytes(stats.memoryBytes)],
+  ["Changes heard", (stats) => number(stats.invalidations)],
+  ["Topics followed", (stats) => number(stats.topics)],
+  ["Resumed without loss", (stats) => number(stats.resumes)],
+  ["Lost continuity", (stats) => number(stats.resets)],
+  ["Writes to the device", (stats) => number(stats.commits)],
+  ["Left for want of room", (stats) => number(stats.evicted)],
+  ["Holds the feed", (stats) => (stats.leader ? "this tab" : "another tab")],
+];
+
+/** What is counted for each class. */
+const COLUMNS = [
+  ["hitsMemory", "Memory"],
+  ["hitsStore", "Store"],
+  ["misses", "Misses"],
+  ["originCalls", "Calls"],
+  ["sharedCalls", "Shared"],
+  ["originErrors", "Failed"],
+  ["stored", "Stored"],
+  ["stale", "Stale"],
+  ["unverified", "Unverified"],
+  ["fenced", "Fenced"],
+  ["tampered", "Tampered"],
+];
+
 /** The counters of the cache, live while the panel is open. */
 export function statsView() {
-  const tiles = h("dl", { class: "tiles" });
-  const table = h("div", { class: "table-scroll", tabindex: "0", role: "group", "aria-label": "Counters by class" });
+  const values = TILES.map(() => h("dd"));
+  const tiles = h("dl", { class: "tiles" }, TILES.map(([title], i) =>
+    h("div", { class: "tile" }, h("dt", {}, title), values[i])));
+  const body = h("tbody");
+  const table = h("table", {},
+    h("thead", {}, h("tr", {}, ["Class", ...COLUMNS.map(([, title]) => title)].map((title) =>
+      h("th", { scope: "col" }, title)))),
+    body);
+  const rows = new Map();
   const element = h(
     "details",
     { class: "stats", "data-testid": "stats-panel", ontoggle: () => update() },
     h("summary", {}, "Cache counters"),
-    h("p", { class: "muted" }, "Since this page was unlocked for the first time. No names or ids are counted."),
+    h("p", { class: "muted" }, "Counted since this page was first unlocked, without names or ids."),
     tiles,
-    table,
+    h("div", { class: "table-scroll", tabindex: "0", role: "group", "aria-label": "Counters by class" }, table),
   );
 
   function update() {
     if (!element.open || !vault.cache) return;
-    const { classes = {}, ...rest } = vault.cache.stats();
-    showTiles(tiles, rest);
-    showTable(table, classes);
+    const stats = vault.cache.stats();
+    const classes = Object.entries(stats.classes ?? {});
+    const sum = (name) => classes.reduce((total, [, counters]) => total + (counters[name] ?? 0), 0);
+    TILES.forEach(([, show], i) => setText(values[i], show(stats, sum)));
+    for (const [name, counters] of classes) fillRow(name, counters);
+  }
+
+  function fillRow(name, counters) {
+    let cells = rows.get(name);
+    if (!cells) {
+      cells = COLUMNS.map(() => h("td"));
+      rows.set(name, cells);
+      body.append(h("tr", {}, h("th", { scope: "row" }, name), cells));
+    }
+    COLUMNS.forEach(([counter], i) => setText(cells[i], number(counters[counter] ?? 0)));
   }
 
   return { element, update };
 }
 
-function showTiles(tiles, values) {
-  const flat = Object.entries(flatten(values));
-  if (tiles.children.length !== flat.length) {
-    tiles.replaceChildren(...flat.map(() => h("div", { class: "tile" }, h("dt"), h("dd"))));
-  }
-  flat.forEach(([name, value], i) => {
-    const [title, text] = tiles.children[i].children;
-    setText(title, words(name));
-    setText(text, shown(name, value));
-  });
-}
-
-function showTable(holder, classes) {
-  const used = Object.entries(classes)
-    .map(([name, counters]) => [name, flatten(counters)])
-    .filter(([, counters]) => Object.values(counters).some((value) => typeof value === "number" && value > 0));
-  const columns = [...new Set(used.flatMap(([, counters]) =>
-    Object.entries(counters).filter(([, value]) => typeof value === "number" && value > 0).map(([name]) => name)))];
-  const head = h("tr", {}, h("th", { scope: "col" }, "Class"), columns.map((name) => h("th", { scope: "col" }, words(name))));
-  const rows = used.map(([name, counters]) =>
-    h("tr", {}, h("th", { scope: "row" }, name), columns.map((column) => h("td", {}, shown(column, counters[column] ?? 0)))));
-  const { scrollLeft } = holder;
-  holder.replaceChildren(h("table", {}, h("thead", {}, head), h("tbody", {}, rows)));
-  holder.scrollLeft = scrollLeft;
-}
-
-/** Nested counters by their path; lists and histograms are for machines. */
-function flatten(value, path = "", into = {}) {
-  for (const [name, inner] of Object.entries(value ?? {})) {
-    const full = path === "" ? name : `${path} ${name}`;
-    if (typeof inner === "object" && inner !== null) {
-      if (!Array.isArray(inner)) flatten(inner, full, into);
-    } else if (inner !== null && inner !== undefined) into[full] = inner;
-  }
-  return into;
-}
-
-const words = (name) => {
-  const text = name.replace(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
-  return text.charAt(0).toUpperCase() + text.slice(1);
-};
-
-function shown(name, value) {
-  if (typeof value !== "number") return String(value);
-  if (/bytes/i.test(name)) return bytes(value);
-  return number(value);
+function share(hits, misses) {
+  const reads = hits + misses;
+  return reads === 0 ? "–" : `${Math.round((100 * hits) / reads)} %`;
 }
 
 function setText(element, text) {
