@@ -96,8 +96,15 @@ export interface ClassDefinition<Name extends string = string> {
   /** `strong`: never older than the newest change that the feed has told of. `eventual`: bounded
    * by `ttlMs`. */
   readonly consistency: "strong" | "eventual";
-  /** Further fields of the class table are passed on to the core, which checks them. */
-  readonly [field: string]: unknown;
+  /** Parts of the key that are compartments: `"patient"` gives every entry the tag
+   * `patient/{patient}`. Default: none. */
+  readonly tags?: readonly string[];
+  /** What a read answers when the origin cannot be reached. Default: `serve`. */
+  readonly offline?: OfflineRule;
+  /** Protected health information: sealed in memory too. Default: true. */
+  readonly phi?: boolean;
+  /** The version of the value's shape: an entry of another version is a miss. Default: 0. */
+  readonly schemaVersion?: number;
 }
 
 /** Freezes the definition of a class, for {@link CacheOptions.define}. */
@@ -117,7 +124,8 @@ export interface KeySource {
 /** The key sources. */
 export declare const keys: {
   /**
-   * A passphrase of the user: opens offline and after a reload; as strong as the passphrase.
+   * A passphrase of the user: opens offline and after a reload; as strong as the passphrase. At
+   * least 8 characters for a new vault.
    * Strings are normalised (NFC) and encoded as UTF-8. A function is called at each opening, and
    * the array that it returns is filled with zeros; strings cannot be erased.
    */
@@ -125,7 +133,7 @@ export declare const keys: {
     secret: string | Uint8Array | (() => string | Uint8Array | Promise<string | Uint8Array>),
   ): KeySource;
   /**
-   * 32 random bytes that the app keeps elsewhere. They are copied, yours are left alone; the
+   * 32 random bytes, not all zero, that the app keeps elsewhere. They are copied, yours are left alone; the
    * array that a function returns is filled with zeros.
    */
   bytes(key: Uint8Array | (() => Uint8Array | Promise<Uint8Array>)): KeySource;
@@ -191,9 +199,12 @@ export type FeedState = "off" | "connecting" | "live" | "suspect" | "offline";
 export interface SessionOptions {
   /** Who reads. Must be the vault's user. Default: that user. */
   user?: string;
-  /** What for, in a word of HL7's PurposeOfUse or of the app: `"treatment"`, `"emergency"`, … */
-  purpose: string;
+  /** What for. */
+  purpose: Purpose;
 }
+
+/** Why records are read. */
+export type Purpose = "treatment" | "payment" | "operations" | "patient-request";
 
 /** What to give up: one entry, everything with a tag, a class, or all. */
 export type InvalidateTarget =
@@ -210,8 +221,9 @@ export interface CallOptions {
 
 /** The events of a cache. */
 export interface CacheEvents {
-  /** An entry was put, removed or given up, by this tab or another. */
-  change: { readonly type: "change"; readonly class: string; readonly key: readonly string[] };
+  /** Entries were put, removed, given up or confirmed, by this tab or another: look again. Which
+   * ones is for {@link Session.subscribe} to tell: the event names nothing. */
+  change: { readonly type: "change" };
   lock: { readonly type: "lock" };
   unlock: { readonly type: "unlock" };
   /** The feed is caught up. */
@@ -222,7 +234,7 @@ export interface CacheEvents {
   offline: { readonly type: "offline" };
   /** The hub cannot tell what was missed: every entry is unverified until fetched again. */
   reset: { readonly type: "reset" };
-  /** Entries left for want of room. */
+  /** The device had no room: entries left, or a write was refused. */
   evict: { readonly type: "evict" };
   /** A stored row failed authentication and was dropped. */
   tampered: { readonly type: "tampered" };
@@ -233,21 +245,67 @@ export interface CacheEvents {
 
 /** What {@link Cache.wipe} did. */
 export interface WipeReport {
+  /** Whether every row is gone from the database. */
+  readonly rowsErased: boolean;
   /** True only if every key that could open the old bytes is destroyed. */
-  readonly shredded?: boolean;
-  readonly [field: string]: unknown;
+  readonly shredded: boolean;
 }
 
-/** Counters. Durations in milliseconds, sizes in bytes. */
+/** Counters since the opening. */
 export interface Stats {
-  /** Counters by class name. */
+  readonly state: CacheState;
+  readonly feed: FeedState;
+  /** Whether this tab holds the connection to the hub. */
+  readonly leader: boolean;
+  /** Whether this vault can be opened again after a reload without the network. */
+  readonly offlineUnlock: boolean;
+  /** Entries known, in memory or on the device. */
+  readonly entries: number;
+  readonly entriesInMemory: number;
+  /** Bytes of sealed entries in memory. */
+  readonly memoryBytes: number;
+  /** Entries that left memory for want of room. */
+  readonly evicted: number;
+  /** Transactions that wrote. */
+  readonly commits: number;
+  /** Times that the device had no room. */
+  readonly quotaErrors: number;
+  /** Invalidations applied from the feed. */
+  readonly invalidations: number;
+  /** Times that a connection continued where it was. */
+  readonly resumes: number;
+  /** Times that continuity was lost, for some topics or all. */
+  readonly resets: number;
+  /** Topics that the feed covers. */
+  readonly topics: number;
+  /** Counters of every class that was used, by class name. */
   readonly classes: Readonly<Record<string, ClassStats>>;
-  readonly [field: string]: unknown;
 }
 
 /** Counters of one class since the opening. */
 export interface ClassStats {
-  readonly [counter: string]: unknown;
+  /** Reads that memory answered. */
+  readonly hitsMemory: number;
+  /** Reads that the device answered. */
+  readonly hitsStore: number;
+  /** Reads that nobody here could answer. */
+  readonly misses: number;
+  /** Calls of fetchers. */
+  readonly originCalls: number;
+  /** Reads that shared a call with another one. */
+  readonly sharedCalls: number;
+  /** Calls that failed. */
+  readonly originErrors: number;
+  /** Values handed out past their TTL. */
+  readonly stale: number;
+  /** Values handed out without proof that nothing changed. */
+  readonly unverified: number;
+  /** Fills that came too late to be kept. */
+  readonly fenced: number;
+  /** Rows that failed authentication. */
+  readonly tampered: number;
+  /** Values stored. */
+  readonly stored: number;
 }
 
 // ---------------------------------------------------------------------------------- session

@@ -14,6 +14,7 @@ const OWN_CLASSES = [
   defineClass({
     name: "image:bytes",
     parts: ["image"],
+    tags: ["image"],
     ttlMs: DAY_MS,
     keepMs: 7 * DAY_MS,
     consistency: "eventual",
@@ -21,6 +22,7 @@ const OWN_CLASSES = [
   defineClass({
     name: "study:instances",
     parts: ["study"],
+    tags: ["study"],
     ttlMs: DAY_MS,
     keepMs: 7 * DAY_MS,
     consistency: "eventual",

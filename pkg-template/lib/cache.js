@@ -80,7 +80,10 @@ export class Cache {
   async invalidate(target, options) {
     const signal = options?.signal;
     throwIfAborted(signal);
-    await abortable(settle(() => this.#raw.invalidate(target)), signal);
+    // The core takes the path apart: it gets one of its own.
+    const path = target?.key;
+    const own = Array.isArray(path) ? { ...target, key: [...path] } : target;
+    await abortable(settle(() => this.#raw.invalidate(own)), signal);
   }
 
   async close() {

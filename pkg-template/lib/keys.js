@@ -10,15 +10,15 @@ const source = (describe) => Object.freeze({ [KEY_SOURCE]: describe });
 /** Where the key of a vault comes from. */
 export const keys = Object.freeze({
   passphrase(secret) {
-    const held = typeof secret === "object" ? copy(secret, "passphrase") : secret;
+    const held = typeof secret === "object" ? copy(secret, "keys.passphrase") : secret;
     if (typeof held !== "string" && typeof held !== "function" && asBytes(held) === undefined) {
-      throw invalid("passphrase", "must be a string, a Uint8Array or a function that returns one");
+      throw invalid("keys.passphrase", "must be a string, a Uint8Array or a function that returns one");
     }
     return source(() => ({ kind: "passphrase", secret: held }));
   },
 
   bytes(key) {
-    const held = typeof key === "function" ? key : copy(key, "key");
+    const held = typeof key === "function" ? key : copy(key, "keys.bytes");
     return source(() => ({ kind: "bytes", key: held }));
   },
 
@@ -46,11 +46,11 @@ async function secretBytes(held) {
   const given = typeof held === "function" ? await held() : held;
   // One character has several spellings in Unicode, and keyboards differ in which they type.
   if (typeof given === "string") return new TextEncoder().encode(given.normalize("NFC"));
-  return fresh(given, held, "passphrase");
+  return fresh(given, held, "keys.passphrase");
 }
 
 async function keyBytes(held) {
-  return fresh(typeof held === "function" ? await held() : held, held, "key");
+  return fresh(typeof held === "function" ? await held() : held, held, "keys.bytes");
 }
 
 /** What a function returned is handed on as it is (and zeroed); what we hold is copied first. */

@@ -25,6 +25,8 @@ export async function misuse(cache: Cache, session: Session): Promise<void> {
 
   // @ts-expect-error a purpose is due
   await cache.session({ user: "u" });
+  // @ts-expect-error an unknown purpose
+  await cache.session({ purpose: "curiosity" });
   // @ts-expect-error scopes are not supported yet
   await cache.session({ purpose: "treatment", scopes: "user/*.rs" });
 
@@ -70,7 +72,7 @@ export async function misuse(cache: Cache, session: Session): Promise<void> {
 
   // @ts-expect-error an unknown event
   cache.on("locked", () => {});
-  // @ts-expect-error a lock event has no key
+  // @ts-expect-error an event names no entry
   cache.on("lock", (event) => event.key);
   // @ts-expect-error a target names what
   await cache.invalidate({});

@@ -99,8 +99,7 @@ export async function defaults(signal: AbortSignal): Promise<void> {
   same<typeof snapshot, Entry<Patient> | null>(true);
 
   const off = cache.on("change", (event) => {
-    same<typeof event.class, string>(true);
-    same<typeof event.key, readonly string[]>(true);
+    same<typeof event.type, "change">(true);
   });
   off();
   cache.on("lock", () => {});
@@ -114,7 +113,11 @@ export async function defaults(signal: AbortSignal): Promise<void> {
   await cache.lock();
   await cache.unlock(keys.bytes(new Uint8Array(32)), { signal });
   const report = await cache.wipe();
-  same<typeof report.shredded, boolean | undefined>(true);
+  same<typeof report.shredded, boolean>(true);
+  const stats = cache.stats();
+  same<typeof stats.memoryBytes, number>(true);
+  const hits: number | undefined = stats.classes["patient"]?.hitsMemory;
+  void hits;
   void family;
 }
 

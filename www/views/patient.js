@@ -64,7 +64,7 @@ export function patientView(id) {
       age === undefined ? null : `${age} years`,
       patient.gender,
       patient.birthDate && `born ${date(patient.birthDate)}`,
-      identifier(patient) && `no. ${identifier(patient)}`,
+      identifier(patient) && `no.\u00a0${identifier(patient)}`,
     ].filter(Boolean).join(" · ");
   }
 

@@ -75,7 +75,7 @@ test("every misuse has its code, and names the field", () => {
     controlCharacter: "InvalidArgument patient",
     undefinedMember: "InvalidArgument value",
     date: "InvalidArgument value",
-    keyLength: "InvalidArgument key",
+    keyLength: "InvalidArgument keys.bytes",
     unknownOption: "InvalidArgument autoLock",
     scopes: "InvalidArgument scopes",
     status: "OriginFailed",

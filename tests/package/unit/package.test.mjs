@@ -84,8 +84,8 @@ test("keys that are not from keys.* are refused", async (t) => {
     const error = await failure(() => api.openCache("c", { user: "u", keys }));
     assert.equal(error.field, "keys");
   }
-  assert.throws(() => api.keys.bytes("text"), { field: "key" });
-  assert.throws(() => api.keys.passphrase(5), { field: "passphrase" });
+  assert.throws(() => api.keys.bytes("text"), { field: "keys.bytes" });
+  assert.throws(() => api.keys.passphrase(5), { field: "keys.passphrase" });
 });
 
 test("a key source shows nothing when printed", async (t) => {
