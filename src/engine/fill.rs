@@ -11,7 +11,7 @@ use crate::{
     kernel::{
         class::{Class, Consistency},
         crypto::{BlindKey, BlindTag, KeyRing, Nonce},
-        envelope::{Body, Meta},
+        envelope::{Body, Meta, TAGS_MAX},
         invalidate::{
             Position,
             fence::{Target, Verdict},
@@ -23,9 +23,6 @@ use crate::{
 };
 use futures_channel::oneshot;
 use std::sync::Arc;
-
-/// Most tags that a caller adds to those of the key.
-const EXTRA_TAGS_MAX: usize = 64;
 
 /// What is known when a fill starts: everything that could change meanwhile is captured.
 #[derive(Clone)]
@@ -47,6 +44,10 @@ struct Sealed {
     terms: Terms,
 }
 
+fn too_many_tags() -> Error {
+    Error::invalid("tags", "must be at most 32, those of the key among them")
+}
+
 impl Core {
     /// Captures the start of a fill.
     pub(super) fn start_fill(&self) -> Result<Start> {
@@ -64,8 +65,8 @@ impl Core {
 
     /// All tags of an entry: the key's and the caller's.
     pub(super) fn tags(&self, key: &Key, extra: &[String]) -> Result<Vec<String>> {
-        if extra.len() > EXTRA_TAGS_MAX {
-            return Err(Error::invalid("tags", "must be at most 64"));
+        if extra.len() > TAGS_MAX {
+            return Err(too_many_tags());
         }
         let mut tags = key.tags(&self.classes);
         for tag in extra {
@@ -74,13 +75,19 @@ impl Core {
         }
         tags.sort_unstable();
         tags.dedup();
+        // A row names at most so many; giving up one that it does not name would miss it.
+        if tags.len() > TAGS_MAX {
+            return Err(too_many_tags());
+        }
         Ok(tags)
     }
 
-    /// How long an entry is kept: never past the ceiling; "there is none" only while fresh.
+    /// How long an entry is kept: never past the ceiling; "there is none" only while fresh, and
+    /// a signed URL only while it opens something.
     const fn keep_ms(&self, class: &Class, body: &Body, fresh_ms: u64) -> u64 {
         match body {
             Body::Absent => fresh_ms,
+            _ if class.signed_url => fresh_ms,
             _ if self.full_retention => class.keep_ms,
             _ => class.device_keep_ms,
         }

@@ -30,3 +30,6 @@ pub use keys::KeySource;
 pub use session::{Purpose, Session};
 pub use stats::{ClassStats, Stats};
 pub use wipe::WipeReport;
+
+#[cfg(test)]
+mod class_rules_tests;

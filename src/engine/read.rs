@@ -51,10 +51,18 @@ pub(super) type Fetching = BoxFuture<'static, Result<Fetched>>;
 impl Core {
     /// Reads memory. The row is opened outside of the lock.
     pub(super) fn read_memory(self: &Arc<Self>, key: &Key, source: Source) -> Result<Memory> {
+        let class = self.classes.get(key.class());
         let held = {
+            let now = self.now();
             let mut state = self.state();
             let generation = state.generation;
+            let offline = state.offline;
             let open = state.open()?;
+            if class.offline == Offline::Refuse
+                && (offline || self.feed_state(open, now) == FeedState::Offline)
+            {
+                return Ok(Memory::Nothing);
+            }
             let blind = open.ring.blind_key(key.as_str());
             match open.table.find(&blind) {
                 Found::Row {
@@ -82,20 +90,21 @@ impl Core {
         };
         let now = self.now();
         let mut state = self.state();
+        let offline = state.offline;
         let open = state.same(held.generation)?;
-        if open.is_gone(
-            &held.blind,
-            &held.tags,
-            &meta,
-            self.classes.get(key.class()),
-            now,
-        ) {
+        if open.is_gone(&held.blind, &held.tags, &meta, class, now) {
             self.erase(open, held.generation, vec![held.blind]);
             return Ok(Memory::Nothing);
         }
         let meta = Arc::new(meta);
         open.table.learn(&held.blind, &held.row, &meta);
-        let entry = open.view(&held.blind, &held.tags, &meta, body, held.source, now);
+        let mut entry = open.view(&held.blind, &held.tags, &meta, body, held.source, now);
+        let connected =
+            !offline && (!open.has_feed || self.feed_state(open, now) == FeedState::Live);
+        if class.offline == Offline::ServeNotCurrent && !connected {
+            // A vital sign, an alert, a device's status: without a connection it is history.
+            entry.freshness = Freshness::Stale;
+        }
         if !entry.verified {
             // Entries of a row from the store are covered as soon as the hub says so.
             let effects = open.want(&meta, now);
