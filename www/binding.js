@@ -4,6 +4,9 @@ import { vault } from "./vault.js";
 /** Reloads in a row after which a view stops insisting for a while. */
 const ROUNDS_MAX = 3;
 const PAUSE_MS = 3_000;
+const PAUSE_MS_MAX = 60_000;
+/** How long a fresh entry may stay unproven under a live feed. */
+const PROOF_MS = 2_000;
 /** Timers beyond this overflow and fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
@@ -20,7 +23,7 @@ export function stopAll() {
 }
 
 /**
- * Keeps one entry on the screen true. `show` gets `{ status, entry?, updating?, why? }` with
+ * Keeps one entry on the screen true. `show` gets `{ status, entry?, updating?, code? }` with
  * status `loading`, `ready`, `offline`, `error` or `tampered`; the entry's `source` is where the
  * value on the screen came from, not where the last look found it.
  */
@@ -31,11 +34,11 @@ export class Binding {
   #tags;
   #show;
   #shown;
-  #status = "loading";
   #busy = false;
   #dirty = false;
   #healing = false;
   #rounds = 0;
+  #pauseMs = PAUSE_MS;
   #timer;
   #failure;
   #unsubscribe;
@@ -80,7 +83,11 @@ export class Binding {
     try {
       const options = this.#tags ? { signal, tags: this.#tags } : { signal };
       const entry = await vault.session.getOrFetch(this.#name, this.#key, this.#fetch, options);
-      if (!signal.aborted) this.#present(entry);
+      if (!signal.aborted) {
+        this.#present(entry);
+        // What may be had is shown, and the hospital is asked again later.
+        if (entry.freshness === "stale" && !vault.offline) this.#pause();
+      }
     } catch (error) {
       // The bad row is gone: the same read again asks the hospital.
       if (error.code === "Tampered" && !this.#healing) this.#healing = this.#dirty = true;
@@ -97,29 +104,48 @@ export class Binding {
   recheck() {
     if (this.#busy) {
       this.#dirty = true;
+      this.#doubt();
       return;
     }
     const held = this.#peek();
-    if (held && this.#shown && isSameFill(held, this.#shown)) {
-      // The value on the screen stands; what is known about it may not.
-      this.#present({ ...held, source: this.#shown.source });
-      if (held.verified) this.#rounds = 0;
-      else if (vault.cache.feedState === "live") this.#insist();
-      return;
+    if (held) {
+      // Where the value on the screen stands, so does the word of where it came from.
+      const source = this.#shown && isSameFill(held, this.#shown) ? this.#shown.source : held.source;
+      this.#present({ ...held, source });
+    } else {
+      this.#doubt();
     }
-    if (held) this.#present(held);
-    else if (this.#shown) this.#show({ status: "ready", entry: { ...this.#shown, verified: false }, updating: true });
-    this.#insist();
+    if (held?.freshness !== "fresh") this.#insist();
+    else if (!held.verified && vault.cache.feedState === "live") this.#awaitProof();
   }
 
+  /** What is on the screen must not say verified for a moment longer than it is. */
+  #doubt() {
+    const held = this.#peek();
+    if (!this.#shown || (held?.verified && isSameFill(held, this.#shown))) return;
+    this.#shown = { ...this.#shown, verified: false };
+    this.#show({ status: "ready", entry: this.#shown, updating: true });
+  }
+
+  /** A live feed proves a fresh entry by itself; where it does not, the hospital is asked. */
+  #awaitProof() {
+    this.#wait(PROOF_MS, () => {
+      const held = this.#peek();
+      if (held && !held.verified && vault.cache.feedState === "live") this.#insist();
+      else this.recheck();
+    });
+  }
+
+  /** Reads again: at once a few times, then ever more slowly until something is settled. */
   #insist() {
     this.#rounds += 1;
-    if (this.#rounds <= ROUNDS_MAX) {
-      void this.load();
-      return;
-    }
-    this.#rounds = 0;
-    this.#wait(PAUSE_MS, () => this.load());
+    if (this.#rounds <= ROUNDS_MAX) void this.load();
+    else this.#pause();
+  }
+
+  #pause() {
+    this.#wait(this.#pauseMs, () => this.load());
+    this.#pauseMs = Math.min(this.#pauseMs * 2, PAUSE_MS_MAX);
   }
 
   #fetch = async (context) => {
@@ -143,8 +169,11 @@ export class Binding {
   #present(entry) {
     this.#healing = false;
     this.#shown = entry;
-    this.#status = "ready";
     this.#show({ status: "ready", entry });
+    if (entry.verified) {
+      this.#rounds = 0;
+      this.#pauseMs = PAUSE_MS;
+    }
     if (entry.freshness === "fresh") {
       // Once it is past its time it must say so, and is read again where that is possible.
       this.#wait(entry.expiresAt - Date.now() + 50, () => this.recheck());
@@ -154,8 +183,7 @@ export class Binding {
   #failed(error) {
     if (error.code === "Locked" || error.code === "Closed" || error.code === "Aborted") return;
     this.#shown = undefined;
-    this.#status = this.#statusOf(error);
-    this.#show({ status: this.#status, code: error.code });
+    this.#show({ status: this.#statusOf(error), code: error.code });
   }
 
   #statusOf(error) {
