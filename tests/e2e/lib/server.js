@@ -22,7 +22,8 @@ function program() {
 export async function startServer(t, { port = 0, state, data, heartbeatMs = 300 } = {}) {
   const [command, args] = program();
   args.push("--port", String(port), "--test-hooks", "--heartbeat-ms", String(heartbeatMs));
-  args.push("--www", `${ROOT}www`, "--pkg", process.env.CLINICACHE_PKG ?? `${ROOT}pkg`);
+  const { CLINICACHE_WWW: www = `${ROOT}www`, CLINICACHE_PKG: pkg = `${ROOT}pkg` } = process.env;
+  args.push("--www", www, "--pkg", pkg);
   if (state) args.push("--state", state);
   if (data) args.push("--data", data);
   const child = spawn(command, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
@@ -61,11 +62,29 @@ class Server {
 
   /** Asks it to stop and waits for that; resolves with its exit code. */
   async stop() {
-    if (this.#child.exitCode !== null) return this.#child.exitCode;
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return this.#child.exitCode;
     const ended = once(this.#child, "exit");
+    this.#child.kill("SIGCONT");
     this.#child.kill("SIGTERM");
     const [code] = await ended;
     return code;
+  }
+
+  /** Ends it at once, as a power cut does: nothing more is sent. */
+  async kill() {
+    const ended = once(this.#child, "exit");
+    this.#child.kill("SIGKILL");
+    await ended;
+  }
+
+  /** Stops it where it stands: its sockets stay open and say nothing. */
+  pause() {
+    this.#child.kill("SIGSTOP");
+  }
+
+  /** Lets it go on. */
+  resume() {
+    this.#child.kill("SIGCONT");
   }
 
   /** Fetches a path and refuses an unexpected status. */
@@ -104,7 +123,8 @@ class Server {
     await this.fetch("/test/reset", { method: "POST" });
   }
 
-  /** Holds responses of reads below a path, after they were read from the database. */
+  /** Holds responses of reads below a path, after they were read from the database. Where some
+   * are held already those go, and the next ones are held. */
   async hold(pathPrefix) {
     await this.#delay({ pathPrefix, hold: true });
   }
