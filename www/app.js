@@ -94,7 +94,9 @@ function showRoute() {
   main.replaceChildren(page.element);
   page.start();
   scrollTo(0, 0);
-  document.getElementById("page-title")?.focus({ preventScroll: true });
+  // The title of a page that is still loading is hidden and takes no focus.
+  const title = document.getElementById("page-title");
+  (title?.offsetParent ? title : main).focus({ preventScroll: true });
 }
 
 addEventListener("hashchange", showRoute);
