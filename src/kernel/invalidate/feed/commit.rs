@@ -24,7 +24,7 @@ const ACK_MS: u64 = 30_000;
 /// Something heard and not yet applied.
 #[derive(Debug)]
 pub(super) struct Step {
-    /// The transaction that must succeed first.
+    /// The transaction that must succeed first, if it has not.
     pub(super) ticket: Option<Ticket>,
     /// The cursor once this is applied.
     pub(super) cursor: Position,
@@ -71,17 +71,14 @@ pub(super) struct Grant {
 }
 
 impl Feed {
-    /// The transaction of this ticket, and of all before it, succeeded.
+    /// The transaction of this ticket succeeded. One whose step was dropped meanwhile says
+    /// nothing.
     #[must_use]
     pub fn on_applied(&mut self, ticket: Ticket, now: Now) -> Vec<Effect> {
         let mut out = Vec::new();
-        // A ticket of steps that were dropped meanwhile is greater than none that wait.
-        while self
-            .steps
-            .front()
-            .is_some_and(|step| step.ticket.is_none_or(|waits| waits <= ticket))
-        {
-            self.settle_first(now, &mut out);
+        let mut steps = self.steps.iter_mut();
+        if let Some(step) = steps.find(|step| step.ticket == Some(ticket)) {
+            step.ticket = None;
         }
         self.finish(now, &mut out);
         out
@@ -140,7 +137,8 @@ impl Feed {
             });
         } else if let Some(last) = self.steps.back_mut()
             && last.ticket.is_none()
-            && let What::Moved { at: last_at, .. } = &mut last.what
+            && let What::Moved { at: last_at, ops } = &mut last.what
+            && ops.is_empty()
         {
             // Heartbeats that wait for one transaction are one step.
             *last_at = at;
@@ -164,6 +162,7 @@ impl Feed {
             .as_ref()
             .is_none_or(|tail| tail.epoch != reset.upto.epoch);
         self.topics.reset(&reset.scope, reset.upto.seq, alien);
+        self.topics.after_purge(&reset.scope, reset.mode);
         let ticket = self.ticket();
         out.push(Effect::Reset {
             ticket,

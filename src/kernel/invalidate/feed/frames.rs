@@ -6,8 +6,7 @@ use super::{
     commit::{Grant, Reset, Step, What},
     effect::{Effect, ResetReason},
     link::{Footing, GAPS_MAX, Link, Open},
-    time::Now,
-    topics::Keep,
+    time::{Now, Pace},
 };
 use crate::{
     error::ErrorKind,
@@ -93,14 +92,20 @@ impl Feed {
                 epoch,
                 upto,
                 ..
-            } => self.reset(scope, mode, Position::new(epoch, upto), now, out),
+            } => {
+                self.reset(scope, mode, Position::new(epoch, upto), now, out);
+                // An answer that is on its way may grant what a purge took back.
+                if matches!(&self.role, Role::Leader(Link::Open(open)) if !open.restoring) {
+                    self.ask(now, out);
+                }
+            }
             HubFrame::SubOk {
                 rid,
                 from,
                 topics,
                 denied,
             } => self.sub_ok(rid, from, &topics, &denied, now, out),
-            HubFrame::Denied { rid, .. } => self.denied(rid, now, out),
+            HubFrame::Denied { rid, code } => self.denied(rid, &code, now, out),
             HubFrame::AuthExpiring { .. } => out.push(Effect::Authenticate),
             HubFrame::GoAway {
                 retry_ms,
@@ -215,6 +220,7 @@ impl Feed {
             heard: now,
             requests: BTreeMap::new(),
             rid: 0,
+            pace: Pace::new(now),
             restoring: false,
             restored: false,
             lapsed: false,
@@ -366,13 +372,8 @@ impl Feed {
                 open.chain = open.chain.max(reset.upto.seq);
                 open.position()
             }
-            _ => {
-                // In answer to a resume it stands for the records that it replaces.
-                if open.restoring && open.footing == Footing::Level {
-                    open.chain = open.chain.max(reset.upto.seq);
-                }
-                tail
-            }
+            // A heartbeat takes the chain over what it replaces.
+            _ => tail,
         };
         if all {
             open.footing = Footing::Level;
@@ -470,26 +471,30 @@ impl Feed {
     }
 
     /// A request was refused as a whole.
-    fn denied(&mut self, rid: u64, now: Now, out: &mut Vec<Effect>) {
+    fn denied(&mut self, rid: u64, code: &str, now: Now, out: &mut Vec<Effect>) {
         let Role::Leader(Link::Open(open)) = &mut self.role else {
             return;
         };
         let Some(request) = open.requests.remove(&rid) else {
             return;
         };
-        if request.resume {
-            self.give_up(
-                ErrorKind::Unavailable,
-                "the hub refuses to resume",
-                now,
-                out,
-            );
+        if request.restores {
+            let detail = "the hub refuses to resume";
+            self.give_up(ErrorKind::Unavailable, detail, now, out);
             return;
+        }
+        let too_often = code == "rate";
+        if too_often {
+            open.pace.exhaust(now);
         }
         let mut dropped = Vec::new();
         for (topic, _) in request.topics {
+            if too_often {
+                self.topics.ask_later(&topic);
+                continue;
+            }
             // A wish for more of what is covered anyway costs nothing when it is refused.
-            if request.keep == Keep::Always && self.topics.from(&topic).is_some() {
+            if self.topics.from(&topic).is_some() {
                 self.topics.give_up_asking(&topic);
             } else if self.topics.deny(&topic) {
                 dropped.push(topic);
@@ -498,7 +503,6 @@ impl Feed {
         if !dropped.is_empty() {
             self.step_topics(dropped, out);
         }
-        self.answered(request.restores, request.sent);
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     super::position::{Epoch, Position},
     Feed, Role,
     effect::Effect,
-    time::Now,
+    time::{Now, Pace},
     topics::Keep,
 };
 use crate::{
@@ -64,6 +64,7 @@ pub(super) struct Open {
     pub(super) heard: Now,
     pub(super) requests: BTreeMap<u64, Request>,
     pub(super) rid: u64,
+    pub(super) pace: Pace,
     /// A resume is outstanding: the cursor stays.
     pub(super) restoring: bool,
     /// Continuity is proven, and what proves it is applied.
@@ -168,6 +169,7 @@ impl Feed {
                 } else if silent_for > lease_ms {
                     self.give_up(ErrorKind::Timeout, "the hub is silent", now, &mut out);
                 }
+                self.ask(now, &mut out);
             }
             Role::Leader(_) => {}
             Role::Follower(_) => self.follow_on(now, &mut out),
@@ -274,9 +276,14 @@ impl Feed {
         if open.footing != Footing::Level {
             return;
         }
+        if open.pace.ready_in(now) > 0 {
+            // The timer comes back to it, and what is wanted by then goes in one frame.
+            return;
+        }
         let asks = self.topics.take_asks(open.capacity(self.config.topics_max));
         let bytes_max = open.frame_bytes();
         for topics in chunks(asks, bytes_max, |(name, _)| name) {
+            open.pace.spend(1 + topics.len() as u64 / 64, now);
             out.push(open.sub(topics, Keep::Always, false, now));
         }
     }
@@ -404,14 +411,16 @@ impl Feed {
 
 impl Open {
     /// Topics that this connection may hold.
-    fn capacity(&self, max: usize) -> usize {
+    pub(super) fn capacity(&self, max: usize) -> usize {
         max.min(self.limits.topics)
     }
 
+    /// Half of what the hub takes: its answer names the topics again, and more.
     fn frame_bytes(&self) -> usize {
         self.limits
             .frame_bytes
             .clamp(FRAME_BYTES_MIN, FRAME_BYTES_MAX)
+            / 2
     }
 
     fn sub(

@@ -47,7 +47,7 @@ pub use time::Now;
 
 use super::position::Position;
 use commit::{Owed, Step};
-use link::Link;
+use link::{Footing, Link};
 use relay::Follow;
 use std::{collections::VecDeque, fmt};
 use time::Backoff;
@@ -259,7 +259,17 @@ impl Feed {
     #[must_use]
     pub fn next_deadline(&self, now: Now) -> Option<u64> {
         match &self.role {
-            Role::Leader(link) => link.due_in(self.config.answer_ms, self.lease_ms, now),
+            Role::Leader(link) => {
+                let due = link.due_in(self.config.answer_ms, self.lease_ms, now);
+                let asks = match link {
+                    Link::Open(open) if open.footing == Footing::Level => {
+                        let capacity = open.capacity(self.config.topics_max);
+                        (self.topics.has_asks(capacity)).then(|| open.pace.ready_in(now))
+                    }
+                    _ => None,
+                };
+                due.into_iter().chain(asks).min()
+            }
             Role::Follower(follow) => {
                 let lease = (follow.state == FeedState::Live && self.told == FeedState::Live)
                     .then(|| self.lease_left(now).saturating_add(1));

@@ -304,6 +304,7 @@ impl Feed {
                     .as_ref()
                     .is_none_or(|held| held.epoch != upto.epoch);
                 self.topics.reset(&scope, upto.seq, alien);
+                self.topics.after_purge(&scope, mode);
                 self.cursor = Some(cursor);
                 out.push(Effect::FollowReset { scope, mode, upto });
             }

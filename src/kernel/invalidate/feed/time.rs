@@ -26,6 +26,44 @@ impl Now {
     }
 }
 
+/// Requests in bursts, then at a rate: a hub refuses a client that asks too often.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// The monotonic moment from which the burst counts as unused.
+    free_at_ms: u64,
+}
+
+impl Pace {
+    /// What one request costs, in milliseconds of the steady rate.
+    const COST_MS: u64 = 125;
+    /// How far requests may run ahead of that rate.
+    const BURST_MS: u64 = 64 * Self::COST_MS;
+
+    pub(super) const fn new(now: Now) -> Self {
+        Self {
+            free_at_ms: now.mono_ms,
+        }
+    }
+
+    /// Milliseconds until a request may be sent.
+    pub(super) const fn ready_in(&self, now: Now) -> u64 {
+        self.free_at_ms
+            .saturating_sub(now.mono_ms.saturating_add(Self::BURST_MS))
+    }
+
+    pub(super) fn spend(&mut self, requests: u64, now: Now) {
+        self.free_at_ms = self
+            .free_at_ms
+            .max(now.mono_ms)
+            .saturating_add(requests.saturating_mul(Self::COST_MS));
+    }
+
+    /// The hub says that this was too much: waits for a second.
+    pub(super) fn exhaust(&mut self, now: Now) {
+        self.free_at_ms = now.mono_ms.saturating_add(Self::BURST_MS + 1_000);
+    }
+}
+
 /// Exponential back-off with jitter. The seed is the caller's: nothing is drawn in here.
 #[derive(Debug)]
 pub(super) struct Backoff {

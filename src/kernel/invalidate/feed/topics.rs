@@ -1,6 +1,6 @@
 //! Topics: what is wanted, what was asked, and from where each is covered.
 
-use crate::kernel::protocol::{NAME_BYTES_MAX, ResetScope};
+use crate::kernel::protocol::{NAME_BYTES_MAX, ResetMode, ResetScope};
 use std::collections::BTreeMap;
 
 /// What an answer says about a topic that was covered before the request.
@@ -84,7 +84,7 @@ impl Topics {
 
     /// Whether asking for a topic could help.
     pub(super) fn wants(&self, name: &str, since: Option<u64>) -> bool {
-        name.len() <= NAME_BYTES_MAX
+        (1..=NAME_BYTES_MAX).contains(&name.len())
             && match self.map.get(name) {
                 Some(topic) => !topic.is_useless(since),
                 None => self.map.len() < self.max,
@@ -107,9 +107,21 @@ impl Topics {
         }
     }
 
-    /// Takes what is to be asked now, where the connection may hold `capacity` topics.
+    /// Whether there is something to ask now, where the connection may hold `capacity` topics.
+    pub(super) fn has_asks(&self, capacity: usize) -> bool {
+        let room = self.held() < capacity;
+        self.map.values().any(|topic| {
+            topic.want.is_some() && topic.asked.is_none() && !topic.denied && (topic.held || room)
+        })
+    }
+
+    fn held(&self) -> usize {
+        self.map.values().filter(|topic| topic.held).count()
+    }
+
+    /// Takes what is to be asked now.
     pub(super) fn take_asks(&mut self, capacity: usize) -> Vec<(String, Option<u64>)> {
-        let mut held = self.map.values().filter(|topic| topic.held).count();
+        let mut held = self.held();
         let mut asks = Vec::new();
         for (name, topic) in &mut self.map {
             let room = topic.held || held < capacity;
@@ -126,13 +138,14 @@ impl Topics {
         asks
     }
 
-    /// Begins a connection. Says which covered topics to resume, and whether others lost their
-    /// cover because the connection may only hold `capacity`.
+    /// Which topics to resume: the covered ones, and those that this connection holds or was
+    /// asked for, because frames that passed meanwhile are not looked at. Also whether others
+    /// lost their cover because a connection may only hold `capacity`.
     pub(super) fn take_resume(&mut self, capacity: usize) -> (Vec<String>, bool) {
         let mut resume = Vec::new();
         let mut dropped = false;
         for (name, topic) in &mut self.map {
-            if topic.from.is_none() {
+            if topic.from.is_none() && !topic.held {
                 continue;
             }
             if resume.len() < capacity {
@@ -150,14 +163,10 @@ impl Topics {
     /// The connection is gone, and with it what it held.
     pub(super) fn disconnected(&mut self) {
         for topic in self.map.values_mut() {
-            let unanswered = topic.asked.take();
-            if topic.from.is_none() {
-                // The lower of both wishes, or any.
-                topic.want = match (topic.want, unanswered) {
-                    (Some(Some(a)), Some(Some(b))) => Some(Some(a.min(b))),
-                    (Some(Some(a)), _) | (_, Some(Some(a))) => Some(Some(a)),
-                    _ => Some(None),
-                };
+            if let Some(unanswered) = topic.asked.take() {
+                topic.want = lower(topic.want, unanswered);
+            } else if topic.from.is_none() {
+                topic.want = lower(topic.want, None);
             }
             topic.held = false;
             topic.denied = false;
@@ -180,6 +189,7 @@ impl Topics {
         };
         let from = granted.max(floor).max(topic.floor);
         topic.from = Some(from);
+        topic.held = true;
         topic.asked = None;
         if let Some(since) = since
             && since < from
@@ -216,6 +226,30 @@ impl Topics {
             topic.denied = true;
             topic.from.take().is_some()
         })
+    }
+
+    /// Takes the cover of purged topics back until the hub grants it anew: it may not hold them
+    /// for this client any more (rule R8).
+    pub(super) fn after_purge(&mut self, scope: &ResetScope, mode: ResetMode) {
+        let (ResetScope::Topics(names), ResetMode::Purge) = (scope, mode) else {
+            return;
+        };
+        for name in names {
+            if let Some(topic) = self.map.get_mut(name) {
+                topic.from = None;
+                topic.held = false;
+                topic.want = lower(topic.want, None);
+            }
+        }
+    }
+
+    /// The hub was asked too often: the wish stays.
+    pub(super) fn ask_later(&mut self, name: &str) {
+        if let Some(topic) = self.map.get_mut(name)
+            && let Some(since) = topic.asked.take()
+        {
+            topic.want = lower(topic.want, since);
+        }
     }
 
     /// A wish for more cover was refused; what is covered stays.
@@ -292,5 +326,13 @@ impl Topics {
         for (name, from) in covered {
             self.map.entry(name).or_default().from = Some(from);
         }
+    }
+}
+
+/// Two wishes as one: the one that goes back further.
+fn lower(have: Option<Option<u64>>, other: Option<u64>) -> Option<Option<u64>> {
+    match (have.flatten(), other) {
+        (Some(a), Some(b)) => Some(Some(a.min(b))),
+        (a, b) => Some(a.or(b)),
     }
 }
