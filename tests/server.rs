@@ -1,6 +1,10 @@
 //! The server area: embedded store and hub, over real files and loopback sockets.
 #![cfg(not(target_family = "wasm"))]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 #[path = "server/embedded.rs"]
 mod embedded;
+#[path = "server/hub/mod.rs"]
+mod hub;
+#[path = "server/support.rs"]
+mod support;

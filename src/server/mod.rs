@@ -5,3 +5,8 @@ mod embedded;
 mod hub;
 
 pub use embedded::Embedded;
+#[cfg(feature = "hub")]
+pub use hub::{AllowEveryone, Authorise, Grant, Hub, HubBuilder, HubFeed, HubStats, Refusal};
+
+#[cfg(feature = "hub")]
+pub use crate::kernel::invalidate::hub_log::{Invalidation, Retention};

@@ -1,1 +1,0 @@
-//! The invalidation hub: an axum router over a sealed log.

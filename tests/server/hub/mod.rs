@@ -1,0 +1,3 @@
+//! The hub over loopback sockets.
+
+mod feed;
