@@ -29,7 +29,7 @@ use std::sync::Arc;
 pub(super) struct Start {
     pub(super) generation: u64,
     pub(super) ring: Arc<KeyRing>,
-    tick: u64,
+    pub(super) tick: u64,
     era: u64,
     /// The feed's cursor: a lower bound for what the origin will have seen.
     cursor: Option<Position>,

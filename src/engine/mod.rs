@@ -32,4 +32,4 @@ pub use stats::{ClassStats, Stats};
 pub use wipe::WipeReport;
 
 #[cfg(test)]
-mod class_rules_tests;
+mod tests;

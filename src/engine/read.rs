@@ -15,7 +15,7 @@ use crate::{
         envelope::Meta,
         invalidate::{
             feed::{FeedState, Now},
-            fence::Verdict,
+            fence::{Filled, Verdict},
         },
         key::Key,
         table::{Found, Row},
@@ -327,7 +327,19 @@ impl Core {
         let mut state = self.state();
         let open = state.same(start.generation)?;
         let blind = open.ring.blind_key(key.as_str());
-        if let Some(flight) = open.flights.join(&blind) {
+        let blind_tags: Vec<BlindTag> = all_tags
+            .iter()
+            .map(|tag| open.ring.blind_tag(tag))
+            .collect();
+        let stands = |tick| {
+            let begun = Filled {
+                position: None,
+                tick,
+                version: None,
+            };
+            open.fence.verdict(&blind, &blind_tags, &begun) == Verdict::Stands
+        };
+        if let Some(flight) = open.flights.join(&blind, stands) {
             state.counters.class(key.class().index()).shared_calls += 1;
             return Ok(flight);
         }
@@ -335,8 +347,9 @@ impl Core {
         let effects = open.want_tags(&all_tags, None, now);
         let core = self.clone();
         let owned = key.clone();
+        let tick = start.tick;
         let call = async move { core.call(start, owned, tags, fetch).await };
-        let flight = open.flights.start(blind, Box::pin(call));
+        let flight = open.flights.start(blind, tick, Box::pin(call));
         self.queue_effects(open, effects);
         state.counters.class(key.class().index()).origin_calls += 1;
         Ok(flight)

@@ -1,0 +1,230 @@
+//! A hub for tests: a log, its answers, and nothing else. Written from the protocol's page, not
+//! from the real hub.
+
+use crate::{
+    kernel::{
+        invalidate::{Epoch, Position},
+        protocol::{ClientFrame, HubFrame, Limits, Op, OpKind, OpMode, TopicFrom, VERSION},
+    },
+    testkit::{Sim, SimPeer, SimTransport},
+};
+use std::collections::BTreeSet;
+
+pub(super) const HB_MS: u64 = 10_000;
+
+struct Connection {
+    peer: SimPeer,
+    told: u64,
+    topics: BTreeSet<String>,
+}
+
+pub(super) struct Hub {
+    sim: Sim,
+    pub(super) transport: SimTransport,
+    epoch: Epoch,
+    log: Vec<Op>,
+    connections: Vec<Connection>,
+}
+
+impl Hub {
+    pub(super) fn new(sim: &Sim) -> Self {
+        Self {
+            sim: sim.clone(),
+            transport: SimTransport::new(),
+            epoch: Epoch::from_bytes([1; 16]),
+            log: Vec::new(),
+            connections: Vec::new(),
+        }
+    }
+
+    pub(super) fn head(&self) -> Position {
+        Position::new(self.epoch.clone(), self.log.len() as u64)
+    }
+
+    /// Runs the world until neither side has anything to say.
+    pub(super) fn settle(&mut self) {
+        loop {
+            self.sim.run_until_stalled();
+            let mut heard = false;
+            while let Some(peer) = self.transport.accept() {
+                heard = true;
+                self.connections.push(Connection {
+                    peer,
+                    told: 0,
+                    topics: BTreeSet::new(),
+                });
+            }
+            for at in 0..self.connections.len() {
+                while let Some(text) = self.connections[at].peer.received() {
+                    heard = true;
+                    if let Ok(frame) = serde_json::from_str(&text) {
+                        self.answer(at, frame);
+                    }
+                }
+            }
+            if !heard {
+                return;
+            }
+        }
+    }
+
+    fn answer(&mut self, at: usize, frame: ClientFrame) {
+        let head = self.head();
+        match frame {
+            ClientFrame::Hello { .. } => {
+                self.connections[at].told = head.seq;
+                self.send(
+                    at,
+                    &HubFrame::Welcome {
+                        v: VERSION,
+                        session: "s".into(),
+                        epoch: head.epoch,
+                        head: head.seq,
+                        floor: 0,
+                        index_floor: 0,
+                        hb_ms: HB_MS,
+                        limits: Limits {
+                            topics: 1000,
+                            frame_bytes: 1 << 20,
+                        },
+                    },
+                );
+            }
+            ClientFrame::Sub { rid, topics } => {
+                let mut from = Vec::new();
+                for topic in topics {
+                    // What was read before the newest change of the topic is not covered.
+                    let newest = self.newest(&topic.t);
+                    let since = topic.since.unwrap_or(head.seq);
+                    from.push(TopicFrom {
+                        from: if since >= newest { since } else { head.seq },
+                        t: topic.t.clone(),
+                    });
+                    self.connections[at].topics.insert(topic.t);
+                }
+                self.send(
+                    at,
+                    &HubFrame::SubOk {
+                        rid,
+                        from: head.seq,
+                        topics: from,
+                        denied: Vec::new(),
+                    },
+                );
+            }
+            ClientFrame::Resume {
+                rid,
+                epoch,
+                seq,
+                topics,
+            } => {
+                assert_eq!(epoch, self.epoch, "the tests keep one log");
+                self.connections[at].topics.extend(topics);
+                self.connections[at].told = seq;
+                self.tell(at);
+                self.send(
+                    at,
+                    &HubFrame::SubOk {
+                        rid,
+                        from: seq,
+                        topics: Vec::new(),
+                        denied: Vec::new(),
+                    },
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn newest(&self, topic: &str) -> u64 {
+        let newest = self.log.iter().rposition(|op| topic_of(op) == topic);
+        newest.map_or(0, |at| at as u64 + 1)
+    }
+
+    /// Tells a connection what it has not heard, and that there is no more.
+    fn tell(&mut self, at: usize) {
+        let head = self.log.len() as u64;
+        for seq in self.connections[at].told + 1..=head {
+            let op = self.log[seq as usize - 1].clone();
+            if self.connections[at].topics.contains(topic_of(&op)) {
+                let prev = self.connections[at].told;
+                let ops = vec![op];
+                self.send(at, &HubFrame::Inv { prev, seq, ops });
+                self.connections[at].told = seq;
+            }
+        }
+        let prev = self.connections[at].told;
+        self.send(
+            at,
+            &HubFrame::Hb {
+                prev,
+                upto: head,
+                t: 0,
+            },
+        );
+        self.connections[at].told = head;
+    }
+
+    fn send(&mut self, at: usize, frame: &HubFrame) {
+        if let Ok(text) = serde_json::to_string(frame) {
+            self.connections[at].peer.send(text);
+        }
+    }
+
+    /// Gives a tag up and tells everybody.
+    pub(super) fn publish(&mut self, tag: &str, mode: OpMode) -> Position {
+        self.publish_silently(tag, mode);
+        self.beat();
+        self.head()
+    }
+
+    /// Gives a tag up and tells nobody yet.
+    pub(super) fn publish_silently(&mut self, tag: &str, mode: OpMode) {
+        self.log.push(Op {
+            kind: OpKind::Tag,
+            id: tag.into(),
+            mode,
+            ver: None,
+        });
+    }
+
+    /// Tells everybody what is new, at least that nothing is.
+    pub(super) fn beat(&mut self) {
+        for at in 0..self.connections.len() {
+            self.tell(at);
+        }
+        self.settle();
+    }
+
+    /// Cuts every connection and lets nobody back in until `connect`.
+    pub(super) fn disconnect(&mut self) {
+        self.transport.set_reachable(false);
+        self.connections.clear();
+        self.settle();
+    }
+
+    /// Lets clients in again and waits until they are back.
+    pub(super) fn connect(&mut self) {
+        self.transport.set_reachable(true);
+        for _ in 0..30 {
+            self.sim.advance(1_000);
+            self.settle();
+        }
+        self.beat();
+    }
+
+    /// Lets time pass, with heartbeats.
+    pub(super) fn live_on(&mut self, ms: u64) {
+        let mut left = ms;
+        while left > 0 {
+            let step = left.min(HB_MS);
+            self.sim.advance(step);
+            self.beat();
+            left -= step;
+        }
+    }
+}
+
+fn topic_of(op: &Op) -> &str {
+    &op.id
+}
