@@ -139,6 +139,13 @@ impl Sim {
 
     /// A platform of this world with sibling tabs.
     #[must_use]
+    #[cfg_attr(
+        target_arch = "wasm32",
+        expect(
+            clippy::arc_with_non_send_sync,
+            reason = "the seams are `Arc` on every target; a realm has one thread"
+        )
+    )]
     pub fn platform_with(&self, tabs: impl Tabs + 'static) -> Platform {
         Platform {
             clock: Arc::new(self.clock()),

@@ -1,0 +1,20 @@
+//! The same in a dedicated worker, where a cache may live too, in a real browser.
+#![cfg(target_arch = "wasm32")]
+#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
+
+use wasm_bindgen_test::wasm_bindgen_test_configure;
+
+wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+#[path = "web/idb.rs"]
+mod idb;
+#[path = "web/kdf.rs"]
+mod kdf;
+#[path = "web/stores.rs"]
+mod stores;
+#[path = "web/support.rs"]
+mod support;
+#[path = "web/tabs.rs"]
+mod tabs;
+#[path = "web/websocket.rs"]
+mod websocket;
