@@ -360,52 +360,94 @@ async fn commit(connection: &Connection, batch: &Rc<Batch>) -> Result<(), Failur
     let tables: BTreeSet<Table> = guards.chain(writes).collect();
     let transaction = begin_write(connection.database(), tables, batch.durability)?;
     let end = End::of(&transaction);
-    // Set before an abort of our own, which carries no reason.
-    let refused: Rc<Cell<Option<StoreError>>> = Rc::default();
-    let _guards = match guard_requests(&transaction, &batch.guards)? {
-        Some(requests) => Some(check_then_write(&transaction, batch, requests, &refused)),
-        None => {
-            write(&transaction, &batch.writes, &refused);
-            None
+    let checked = match GuardCheck::start(&transaction, batch) {
+        Ok(check) => issue_writes(&transaction, &batch.writes).map(|()| check),
+        Err(failure) => Err(failure),
+    };
+    let check = match checked {
+        Ok(check) => check,
+        Err(failure) => {
+            // Nothing of what was issued before may stay.
+            let _ = transaction.abort();
+            return Err(failure);
         }
     };
+    if check.is_none() {
+        finish(&transaction);
+    }
     let outcome = end.reached().await;
-    match refused.take() {
+    match check.and_then(|check| check.refused()) {
         Some(error) => Err(Failure::Final(error)),
         None => outcome,
     }
 }
 
-fn guard_requests(
-    transaction: &IdbTransaction,
-    guards: &[Guard],
-) -> Result<Option<Vec<IdbRequest>>, Failure> {
-    let requests = guards
-        .iter()
-        .map(|guard| issue(store(transaction, guard.table)?.get(&js::array(&guard.key))))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Some(requests).filter(|requests| !requests.is_empty()))
+/// The guards of a batch, read before its writes and judged when the answers arrive.
+///
+/// The writes are issued without waiting for that, which saves a round trip; a guard that fails
+/// takes them back by aborting the transaction, which is not told to commit before. An answer
+/// must be judged in its own callback: a promise in between would let the transaction end.
+struct GuardCheck {
+    transaction: IdbTransaction,
+    verdict: Rc<Cell<Verdict>>,
+    _answer: Listener,
 }
 
-/// Evaluates the guards in the callback of the last read, while the transaction is active, and
-/// issues the writes from there: a promise in between would let the transaction end.
-fn check_then_write(
-    transaction: &IdbTransaction,
-    batch: &Rc<Batch>,
-    requests: Vec<IdbRequest>,
-    refused: &Rc<Cell<Option<StoreError>>>,
-) -> Option<Listener> {
-    let last = requests.last()?.clone();
-    let (transaction, batch, refused) = (transaction.clone(), Rc::clone(batch), Rc::clone(refused));
-    Some(Listener::new(&last, &["success"], move |_| {
-        match check(&batch.guards, &requests) {
-            Ok(()) => write(&transaction, &batch.writes, &refused),
-            Err(error) => {
-                refused.set(Some(error));
-                let _ = transaction.abort();
+#[derive(Default)]
+enum Verdict {
+    #[default]
+    Open,
+    Passed,
+    Refused(StoreError),
+}
+
+impl GuardCheck {
+    /// Issues the reads; `None` for a batch without guards.
+    fn start(transaction: &IdbTransaction, batch: &Rc<Batch>) -> Result<Option<Self>, Failure> {
+        let reads = batch
+            .guards
+            .iter()
+            .map(|guard| issue(store(transaction, guard.table)?.get(&js::array(&guard.key))))
+            .collect::<Result<Vec<_>, _>>()?;
+        let Some(last) = reads.last().cloned() else {
+            return Ok(None);
+        };
+        let verdict = Rc::<Cell<Verdict>>::default();
+        let (judged, checked, batch) = (transaction.clone(), Rc::clone(&verdict), Rc::clone(batch));
+        let answer = Listener::new(&last, &["success"], move |_| {
+            match check(&batch.guards, &reads) {
+                Ok(()) => {
+                    checked.set(Verdict::Passed);
+                    finish(&judged);
+                }
+                Err(error) => {
+                    checked.set(Verdict::Refused(error));
+                    let _ = judged.abort();
+                }
             }
+        });
+        Ok(Some(Self {
+            transaction: transaction.clone(),
+            verdict,
+            _answer: answer,
+        }))
+    }
+
+    fn refused(&self) -> Option<StoreError> {
+        match self.verdict.replace(Verdict::Passed) {
+            Verdict::Refused(error) => Some(error),
+            Verdict::Open | Verdict::Passed => None,
         }
-    }))
+    }
+}
+
+impl Drop for GuardCheck {
+    /// A batch given up before its guards were judged must not happen unjudged.
+    fn drop(&mut self) {
+        if matches!(self.verdict.take(), Verdict::Open) {
+            let _ = self.transaction.abort();
+        }
+    }
 }
 
 fn check(guards: &[Guard], requests: &[IdbRequest]) -> Result<(), StoreError> {
@@ -423,16 +465,7 @@ fn check(guards: &[Guard], requests: &[IdbRequest]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Issues all writes at once and tells the browser that no more will come.
-fn write(transaction: &IdbTransaction, writes: &[Write], refused: &Cell<Option<StoreError>>) {
-    if let Err(failure) = issue_writes(transaction, writes) {
-        refused.set(Some(failure.into_error()));
-        let _ = transaction.abort();
-        return;
-    }
-    finish(transaction);
-}
-
+/// Issues all writes at once.
 fn issue_writes(transaction: &IdbTransaction, writes: &[Write]) -> Result<(), Failure> {
     let mut current: Option<(Table, IdbObjectStore)> = None;
     for write in writes {
