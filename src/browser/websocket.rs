@@ -124,17 +124,19 @@ struct Incoming {
 }
 
 impl Incoming {
+    /// Ends the link for the reader; the first reason is the one that counts.
     fn end(&mut self, code: u16) {
-        self.code = code;
+        if self.ended.take().is_some() {
+            self.code = code;
+        }
         self.sink = None;
-        self.ended = None;
     }
 
     fn frame(&mut self, frame: String) {
         match &mut self.sink {
-            None if self.ended.is_some() && self.early.len() < LINK_FRAMES_MAX => {
-                self.early.push(frame);
-            }
+            // What comes after the end is read by nobody.
+            None if self.ended.is_none() => {}
+            None if self.early.len() < LINK_FRAMES_MAX => self.early.push(frame),
             None => self.end(CLOSE_OVERFLOW),
             Some(sink) => {
                 if sink.push(frame) == LinkState::Ended {
