@@ -6,12 +6,14 @@
     reason = "a command talks to a terminal"
 )]
 
+mod bench;
 mod demo;
 mod lanes;
 mod package;
 mod setup;
 mod shell;
 mod size;
+mod soak;
 mod tidy;
 mod workspace;
 
@@ -39,6 +41,10 @@ enum Command {
     Package,
     /// Build the npm package and report its size against the budget.
     Size,
+    /// Measure the package in Chromium, beside its peers.
+    Bench(bench::Options),
+    /// Run the native tests for long, with many random cases.
+    Soak(soak::Options),
     /// Check the rules of the tree: imports, sizes, error codes, links, habits.
     Tidy,
 }
@@ -47,6 +53,8 @@ fn main() -> ExitCode {
     let done = Workspace::find().and_then(|workspace| match Cli::parse().command {
         Command::Demo(options) => demo::run(&workspace, &options),
         Command::Test(options) => lanes::run(&workspace, &options),
+        Command::Bench(options) => bench::run(&workspace, &options),
+        Command::Soak(options) => soak::run(&workspace, &options),
         Command::Package => package::run(&workspace).map(drop),
         Command::Size => size::run(&workspace),
         Command::Tidy => tidy::run(workspace.root()),

@@ -19,6 +19,8 @@ pub(crate) const NATIVE_FEATURES: &str = "testkit,server,hub";
 pub(crate) struct Workspace {
     root: PathBuf,
     target: PathBuf,
+    /// Known from the start: a lane may build this program anew under the feet of this run.
+    program: PathBuf,
 }
 
 impl Workspace {
@@ -37,11 +39,20 @@ impl Workspace {
             .ancestors()
             .nth(2)
             .map_or_else(|| root.join("target"), Path::to_owned);
-        Ok(Self { root, target })
+        Ok(Self {
+            root,
+            target,
+            program,
+        })
     }
 
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// This command itself.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
     }
 
     /// The path of a file of the tree, `/` between its parts.

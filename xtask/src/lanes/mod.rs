@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the one door. Every lane runs, then a table says how each went.
 
 mod browser;
+mod demo;
 mod deny;
 mod rust;
 
@@ -47,6 +48,7 @@ const LANES: &[Lane] = &[
     Lane::slow("size", browser::size),
     Lane::slow("types", browser::types),
     Lane::slow("install", browser::install),
+    Lane::slow("demo", demo::run),
     Lane::slow("e2e", browser::e2e),
 ];
 
