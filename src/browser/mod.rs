@@ -5,6 +5,7 @@
 //! at the call that needs it.
 
 mod broadcast;
+mod device;
 mod idb;
 mod idb_open;
 mod idb_schema;
@@ -15,6 +16,7 @@ mod web_locks;
 mod websocket;
 
 pub use broadcast::BrowserTabs;
+pub use device::Device;
 pub use idb::Idb;
 pub use web_crypto::WebCryptoKdf;
 pub use websocket::WebSocketTransport;
