@@ -3,7 +3,9 @@
 mod class_rules;
 mod hub;
 mod reads;
+mod tabs;
 mod trust;
+mod vault;
 
 use super::{Cache, CacheBuilder, Entry, Fetched, Fill, KeySource, Purpose, Session};
 use crate::{

@@ -1,0 +1,216 @@
+//! Several tabs of one vault: what one does, the others see.
+
+use super::{Origin, USER, Ward, hub::Hub, json, key_source, kind, value, value_at};
+use crate::{
+    ErrorKind, Result,
+    engine::{Cache, CacheState, Fill, Invalidate},
+    kernel::{invalidate::feed::FeedState, protocol::OpMode},
+    store::Memory,
+    testkit::{Sim, TabControl, TabHub},
+};
+
+struct Tabs {
+    sim: Sim,
+    channel: TabHub,
+    hub: Hub,
+    a: Ward,
+    b: Ward,
+    b_tab: TabControl,
+}
+
+/// Two tabs; the first one leads. Both are live.
+fn two_tabs() -> Result<Tabs> {
+    let sim = Sim::new(17);
+    let (channel, store) = (TabHub::new(), Memory::new());
+    let mut hub = Hub::new(&sim);
+    let open = || {
+        let tabs = channel.tab();
+        let control = tabs.control();
+        let builder = Cache::builder("ward", sim.platform_with(tabs)).store(store.clone());
+        Ward::open(&sim, builder, Some(&hub.transport)).map(|ward| (ward, control))
+    };
+    let ((a, _), (b, b_tab)) = (open()?, open()?);
+    for _ in 0..3 {
+        hub.settle();
+        hub.beat();
+    }
+    let tabs = Tabs {
+        sim,
+        channel,
+        hub,
+        a,
+        b,
+        b_tab,
+    };
+    for tab in [&tabs.a, &tabs.b] {
+        assert_eq!(tab.cache.feed_state(), FeedState::Live);
+    }
+    assert!(tabs.a.cache.stats().leader && !tabs.b.cache.stats().leader);
+    Ok(tabs)
+}
+
+impl Tabs {
+    /// Patient `p`, verified in both tabs.
+    fn with_patient() -> Result<Self> {
+        let mut tabs = two_tabs()?;
+        tabs.a
+            .read("patient", &["p"], value_at("1", tabs.hub.head()))?;
+        for _ in 0..3 {
+            tabs.hub.settle();
+            tabs.hub.beat();
+        }
+        for tab in [&tabs.a, &tabs.b] {
+            assert!(verified(tab)?);
+        }
+        Ok(tabs)
+    }
+
+    fn invalidate(&self, tab: &Ward) -> Result<()> {
+        let tag = Invalidate::Tag("patient/p".into());
+        self.sim.run_timed(tab.cache.invalidate(&tag))
+    }
+}
+
+fn held(tab: &Ward) -> Result<Option<String>> {
+    let entry = tab.get("patient", &["p"])?;
+    Ok(entry.as_ref().map(|entry| json(entry).to_owned()))
+}
+
+fn verified(tab: &Ward) -> Result<bool> {
+    let entry = tab.get("patient", &["p"])?;
+    Ok(entry.is_some_and(|entry| entry.verified))
+}
+
+#[test]
+fn what_one_tab_stores_the_other_reads_without_the_origin() -> Result<()> {
+    let tabs = Tabs::with_patient()?;
+    assert_eq!(held(&tabs.b)?.as_deref(), Some("1"));
+    tabs.b.put("patient", &["p"], "2", Fill::default())?;
+    tabs.sim.run_until_stalled();
+    assert_eq!(held(&tabs.a)?.as_deref(), Some("2"));
+    Ok(())
+}
+
+#[test]
+fn what_one_tab_gives_up_no_tab_has() -> Result<()> {
+    for from_leader in [true, false] {
+        let tabs = Tabs::with_patient()?;
+        tabs.invalidate(if from_leader { &tabs.a } else { &tabs.b })?;
+        tabs.sim.run_until_stalled();
+        assert_eq!((held(&tabs.a)?, held(&tabs.b)?), (None, None));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_change_reaches_the_tab_that_has_no_connection() -> Result<()> {
+    let mut tabs = Tabs::with_patient()?;
+    tabs.hub.publish("patient/p", OpMode::Expire);
+    for tab in [&tabs.a, &tabs.b] {
+        assert!(!verified(tab)?);
+    }
+    tabs.b
+        .read("patient", &["p"], value_at("2", tabs.hub.head()))?;
+    for _ in 0..3 {
+        tabs.hub.settle();
+        tabs.hub.beat();
+    }
+    for tab in [&tabs.a, &tabs.b] {
+        assert_eq!(held(tab)?.as_deref(), Some("2"));
+        assert!(verified(tab)?);
+    }
+    Ok(())
+}
+
+/// R3 between tabs: a fill of a tab that has not heard of the invalidation is refused by the
+/// guard on the head row.
+#[test]
+fn a_tab_that_missed_an_invalidation_cannot_bring_the_old_value_back() -> Result<()> {
+    let tabs = Tabs::with_patient()?;
+    let origin = Origin::default();
+    tabs.invalidate(&tabs.b)?;
+    tabs.sim.run_until_stalled();
+    let reading = tabs.b.begin_read("patient", &["p"], &origin)?;
+    tabs.channel.lose_next(100);
+    tabs.invalidate(&tabs.a)?;
+    origin.answer(Ok(value("old")));
+    tabs.sim.run_until_stalled();
+    assert_eq!(reading.take().transpose()?.as_ref().map(json), Some("old"));
+    assert_eq!((held(&tabs.a)?, held(&tabs.b)?), (None, None));
+    Ok(())
+}
+
+/// S22: a tab in the back-forward cache hears nothing; when it runs again it trusts nothing.
+#[test]
+fn a_thawed_tab_has_dropped_what_it_missed_before_it_shows_anything() -> Result<()> {
+    let mut tabs = Tabs::with_patient()?;
+    tabs.b_tab.freeze();
+    tabs.hub.publish("patient/p", OpMode::Remove);
+    assert_eq!(held(&tabs.a)?, None);
+    tabs.b_tab.thaw();
+    tabs.sim.run_until_stalled();
+    assert_eq!(held(&tabs.b)?, None);
+    Ok(())
+}
+
+/// S23: the connection goes on in another tab.
+#[test]
+fn when_the_leading_tab_closes_the_other_takes_over_and_misses_nothing() -> Result<()> {
+    let mut tabs = Tabs::with_patient()?;
+    let cache = tabs.a.cache.clone();
+    tabs.sim.run_timed(async move { cache.close().await });
+    tabs.hub.publish_silently("patient/p", OpMode::Expire);
+    tabs.hub.connect();
+    assert!(tabs.b.cache.stats().leader);
+    assert_eq!(tabs.b.cache.feed_state(), FeedState::Live);
+    assert!(!verified(&tabs.b)?);
+    Ok(())
+}
+
+#[test]
+fn a_lock_in_one_tab_locks_them_all_and_each_unlocks_for_itself() -> Result<()> {
+    let tabs = Tabs::with_patient()?;
+    tabs.a.cache.lock();
+    tabs.sim.run_until_stalled();
+    for tab in [&tabs.a, &tabs.b] {
+        assert_eq!(tab.cache.state(), CacheState::Locked);
+        assert_eq!(kind(tab.get("patient", &["p"])), Some(ErrorKind::Locked));
+    }
+    let cache = tabs.b.cache.clone();
+    let key = key_source()?;
+    tabs.sim.run_timed(async move { cache.unlock(key).await })?;
+    assert_eq!(held(&tabs.b)?.as_deref(), Some("1"));
+    assert_eq!(tabs.a.cache.state(), CacheState::Locked);
+    Ok(())
+}
+
+#[test]
+fn a_wipe_in_one_tab_leaves_nothing_in_any() -> Result<()> {
+    let tabs = Tabs::with_patient()?;
+    let cache = tabs.b.cache.clone();
+    let report = tabs.sim.run_timed(async move { cache.wipe().await })?;
+    tabs.sim.run_until_stalled();
+    assert!(report.rows_erased && !report.shredded);
+    for tab in [&tabs.a, &tabs.b] {
+        assert_eq!(kind(tab.get("patient", &["p"])), Some(ErrorKind::Locked));
+        let cache = tab.cache.clone();
+        let key = key_source()?;
+        tabs.sim.run_timed(async move { cache.unlock(key).await })?;
+        assert_eq!(held(tab)?, None);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_tab_of_another_user_has_another_vault() -> Result<()> {
+    let tabs = Tabs::with_patient()?;
+    let other = tabs.a.cache.session("dr-wu", super::Purpose::Treatment);
+    assert_eq!(kind(other), Some(ErrorKind::AccessDenied));
+    assert!(
+        tabs.a
+            .cache
+            .session(USER, super::Purpose::Treatment)
+            .is_ok()
+    );
+    Ok(())
+}
