@@ -163,6 +163,9 @@ impl Feed {
             .is_none_or(|tail| tail.epoch != reset.upto.epoch);
         self.topics.reset(&reset.scope, reset.upto.seq, alien);
         self.topics.after_purge(&reset.scope, reset.mode);
+        if let (ResetScope::Topics(names), ResetMode::Purge) = (&reset.scope, reset.mode) {
+            self.void_grants_of(names);
+        }
         let ticket = self.ticket();
         out.push(Effect::Reset {
             ticket,
@@ -217,6 +220,15 @@ impl Feed {
     pub(super) fn void_grants(&mut self) {
         self.steps
             .retain(|step| !matches!(step.what, What::Granted(_)));
+    }
+
+    /// What was granted for these topics and has not settled is void.
+    pub(super) fn void_grants_of(&mut self, topics: &[String]) {
+        for step in &mut self.steps {
+            if let What::Granted(grants) = &mut step.what {
+                grants.retain(|grant| !topics.contains(&grant.topic));
+            }
+        }
     }
 
     /// Asks again for the transactions that failed, where they still make sense.

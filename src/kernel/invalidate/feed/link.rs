@@ -223,6 +223,13 @@ impl Feed {
         let mut out = Vec::new();
         if matches!(self.role, Role::Leader(_)) {
             let (held, covered) = self.topics.forget(topic);
+            // An answer that is on its way speaks of a subscription that ends here.
+            self.void_grants_of(&[topic.to_owned()]);
+            if let Role::Leader(Link::Open(open)) = &mut self.role {
+                for request in open.requests.values_mut() {
+                    request.topics.retain(|(name, _)| name != topic);
+                }
+            }
             if covered {
                 self.step_topics(vec![topic.to_owned()], &mut out);
             }

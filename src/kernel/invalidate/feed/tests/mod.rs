@@ -1,8 +1,10 @@
 //! One client, frames by hand. Scenario numbers are those of `docs/protocol.md`.
 
 mod follower;
+mod property;
 mod rules;
 mod trust;
+mod world;
 
 use super::*;
 use crate::kernel::{

@@ -375,3 +375,46 @@ fn an_expiring_token_is_replaced_on_the_open_connection() {
     };
     assert_eq!(tab.feed.on_token("new".into()), [Effect::Send(frame)]);
 }
+
+#[test]
+fn cover_that_an_answer_broke_off_does_not_come_back_with_a_lost_connection() {
+    let mut tab = Tab::new(Some(pos(10)), &[("a", 5)]);
+    tab.greet(epoch(1), 20);
+    tab.hold = true;
+    tab.inv(10, 20, &["x"]);
+    // Nothing is known of `a` between the cursor and this.
+    tab.sub_ok(1, 15);
+    tab.lost();
+    tab.commit_held();
+    assert_eq!(tab.cursor(), Some(20));
+    assert_eq!(tab.topics(), []);
+}
+
+#[test]
+fn an_answer_to_a_subscription_that_was_ended_meanwhile_covers_nothing() {
+    let mut tab = Tab::live(10, &[]);
+    tab.want("a", None);
+    let first = tab.sent_rid();
+    let effects = tab.feed.forget("a", tab.now);
+    tab.perform(effects);
+    tab.want("a", None);
+    let second = tab.sent_rid();
+    // The hub answers the first, ends it, and only then takes the second.
+    tab.sub_ok(first, 10);
+    tab.hb(10, 12);
+    assert!(!tab.covers("a", 10));
+    tab.sub_ok(second, 12);
+    assert!(!tab.covers("a", 10) && tab.covers("a", 12));
+
+    // The same while the answer waits for the store.
+    let mut tab = Tab::live(10, &[]);
+    tab.want("a", None);
+    tab.hold = true;
+    tab.inv(10, 11, &["x"]);
+    tab.sub_ok(tab.sent_rid(), 11);
+    let effects = tab.feed.forget("a", tab.now);
+    tab.perform(effects);
+    tab.want("a", None);
+    tab.commit_held();
+    assert!(!tab.covers("a", 11));
+}
