@@ -4,6 +4,7 @@ mod browser;
 mod demo;
 mod deny;
 mod rust;
+mod unit_wasm;
 
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,7 @@ const LANES: &[Lane] = &[
     Lane::fast("native", rust::native),
     Lane::fast("doc", rust::doc),
     Lane::fast("deny", deny::run),
+    Lane::slow("unit-wasm", unit_wasm::run),
     Lane::slow("wasm", browser::wasm),
     Lane::slow("package", browser::package),
     Lane::slow("size", browser::size),
