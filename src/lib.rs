@@ -22,4 +22,6 @@ pub mod wasm;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
+pub use engine::{Cache, CacheBuilder, Entry, Fetched, Fill, KeySource, Purpose, Session};
 pub use error::{Error, ErrorKind, Result};
+pub use kernel::id;
