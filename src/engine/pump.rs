@@ -389,9 +389,14 @@ impl Pump {
                 );
                 self.cursor = Some((cursor, at));
             }
-            Effect::Reload => {
-                let looked = self.core.look_again(self.generation).await;
-                self.report(looked);
+            Effect::Reload { ticket } => {
+                return match self.core.look_again(self.generation).await {
+                    Ok(()) => self.feed(|feed, now| feed.on_applied(ticket, now)),
+                    Err(error) => {
+                        self.core.report(&error);
+                        self.feed(Feed::on_apply_failed)
+                    }
+                };
             }
             Effect::Follow { ops, at } => {
                 self.preview(&ops, at.seq);

@@ -80,6 +80,7 @@ impl Feed {
         if let Some(step) = steps.find(|step| step.ticket == Some(ticket)) {
             step.ticket = None;
         }
+        self.reloaded(Some(ticket), now, &mut out);
         self.finish(now, &mut out);
         out
     }
@@ -96,6 +97,7 @@ impl Feed {
                 self.owed.resets.push(reset);
             }
         }
+        self.reloaded(None, now, &mut out);
         let epoch = |position: &Option<Position>| position.as_ref().map(|at| at.epoch.clone());
         if epoch(&self.tail) != epoch(&self.cursor) {
             // The move to another log failed: cover counts in positions that are not ours yet.

@@ -109,8 +109,12 @@ pub enum Effect {
         upto: Position,
     },
     /// Follower: something that the leader applied to the store may be missing here: drop the
-    /// memory tier and read the store again.
-    Reload,
+    /// memory tier and read the store's control rows again; confirmed like [`Effect::Apply`].
+    /// Nothing is covered until then.
+    Reload {
+        /// Names the reading.
+        ticket: Ticket,
+    },
     /// Send this to the other tabs.
     Relay(Relay),
     /// Open a connection after this many milliseconds; then call

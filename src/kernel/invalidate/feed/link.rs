@@ -9,9 +9,7 @@ use super::{
 };
 use crate::{
     error::ErrorKind,
-    kernel::protocol::{
-        ClientFrame, FRAME_BYTES_MAX, Limits, TOPICS_PER_FRAME_MAX, TopicSince, VERSION,
-    },
+    kernel::protocol::{ClientFrame, Limits, VERSION},
 };
 use std::collections::BTreeMap;
 
@@ -22,9 +20,6 @@ const STABLE_MS: u64 = 10_000;
 pub(super) const GAPS_MAX: u32 = 3;
 /// The longest wait that a hub may ask for, in milliseconds.
 const RETRY_MS_MAX: u64 = 3_600_000;
-/// A frame of a client is never held to less than this, in bytes.
-const FRAME_BYTES_MIN: usize = 16 << 10;
-
 #[derive(Debug)]
 pub(super) enum Link {
     /// No connection; the engine was asked for one, unless the app is offline.
@@ -197,148 +192,6 @@ impl Feed {
         out
     }
 
-    /// An entry with this topic exists, filled at `since`, or is about to be read (rule R6):
-    /// subscribes unless the topic is covered from there.
-    #[must_use]
-    pub fn want(&mut self, topic: &str, since: Option<Position>, now: Now) -> Vec<Effect> {
-        self.want_all([(topic.to_owned(), since)], now)
-    }
-
-    /// [`Self::want`] for many, in as few frames as possible.
-    #[must_use]
-    pub fn want_all(
-        &mut self,
-        topics: impl IntoIterator<Item = (String, Option<Position>)>,
-        now: Now,
-    ) -> Vec<Effect> {
-        let mut out = Vec::new();
-        self.want_each(topics.into_iter(), now, &mut out);
-        self.finish(now, &mut out);
-        out
-    }
-
-    /// No entry has this topic any more.
-    #[must_use]
-    pub fn forget(&mut self, topic: &str, now: Now) -> Vec<Effect> {
-        let mut out = Vec::new();
-        if matches!(self.role, Role::Leader(_)) {
-            let (held, covered) = self.topics.forget(topic);
-            // An answer that is on its way speaks of a subscription that ends here.
-            self.void_grants_of(&[topic.to_owned()]);
-            if let Role::Leader(Link::Open(open)) = &mut self.role {
-                for request in open.requests.values_mut() {
-                    request.topics.retain(|(name, _)| name != topic);
-                }
-            }
-            if covered {
-                self.step_topics(vec![topic.to_owned()], &mut out);
-            }
-            if let Role::Leader(Link::Open(open)) = &mut self.role
-                && held
-            {
-                open.rid += 1;
-                out.push(Effect::Send(ClientFrame::Unsub {
-                    rid: open.rid,
-                    topics: vec![TopicSince {
-                        t: topic.to_owned(),
-                        since: None,
-                    }],
-                }));
-                // There may be room for another now.
-                self.ask(now, &mut out);
-            }
-        }
-        self.finish(now, &mut out);
-        out
-    }
-
-    pub(super) fn want_each(
-        &mut self,
-        topics: impl Iterator<Item = (String, Option<Position>)>,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
-        let leads = matches!(self.role, Role::Leader(_));
-        let here = if leads { &self.tail } else { &self.cursor };
-        let epoch = here.as_ref().map(|here| here.epoch.clone());
-        // A position in another log says nothing.
-        let since = |at: Option<Position>| at.filter(|at| Some(&at.epoch) == epoch.as_ref());
-        let topics = topics.map(|(topic, at)| (topic, since(at).map(|at| at.seq)));
-        if leads {
-            for (topic, since) in topics {
-                self.topics.want(&topic, since);
-            }
-            self.ask(now, out);
-        } else {
-            self.want_from_leader(topics, out);
-        }
-    }
-
-    /// Subscribes to what is wanted and fits.
-    pub(super) fn ask(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let Role::Leader(Link::Open(open)) = &mut self.role else {
-            return;
-        };
-        // Positions mean nothing before it is known which log they count in.
-        if open.footing != Footing::Level {
-            return;
-        }
-        if open.pace.ready_in(now) > 0 {
-            // The timer comes back to it, and what is wanted by then goes in one frame.
-            return;
-        }
-        let asks = self.topics.take_asks(open.capacity(self.config.topics_max));
-        let bytes_max = open.frame_bytes();
-        for topics in chunks(asks, bytes_max, |(name, _)| name) {
-            open.pace.spend(1 + topics.len() as u64 / 64, now);
-            out.push(open.sub(topics, Keep::Always, false, now));
-        }
-    }
-
-    /// Asks what was missed since the chain broke, for all covered topics. Nothing is covered
-    /// until that is answered.
-    pub(super) fn resume(&mut self, fresh: bool, now: Now, out: &mut Vec<Effect>) {
-        let (Some(tail), Role::Leader(Link::Open(open))) = (self.tail.clone(), &mut self.role)
-        else {
-            return;
-        };
-        open.restoring = true;
-        open.restored = false;
-        let capacity = open.capacity(self.config.topics_max);
-        let (names, dropped) = self.topics.take_resume(capacity);
-        let seq = if fresh { tail.seq } else { open.chain };
-        let keep = if open.footing == Footing::Alien {
-            Keep::Never
-        } else {
-            Keep::Since(seq)
-        };
-        let mut parts = chunks(names, open.frame_bytes(), String::as_str).into_iter();
-        let first = parts.next().unwrap_or_default();
-        open.rid += 1;
-        out.push(Effect::Send(ClientFrame::Resume {
-            rid: open.rid,
-            epoch: tail.epoch,
-            seq,
-            topics: first.clone(),
-        }));
-        let request = Request {
-            sent: now,
-            resume: true,
-            restores: true,
-            topics: first.into_iter().map(|name| (name, None)).collect(),
-            keep,
-        };
-        open.requests.insert(open.rid, request);
-        for part in parts {
-            let since = (keep != Keep::Never).then_some(seq);
-            let topics = part.into_iter().map(|name| (name, since)).collect();
-            out.push(open.sub(topics, keep, true, now));
-        }
-        if dropped {
-            self.step_topics(Vec::new(), out);
-        }
-    }
-
     /// The lease ended while the connection looks open: asks for proof.
     pub(super) fn lapse(&mut self, now: Now, out: &mut Vec<Effect>) {
         if let Role::Leader(Link::Open(open)) = &mut self.role {
@@ -417,82 +270,7 @@ impl Feed {
 }
 
 impl Open {
-    /// Topics that this connection may hold.
-    pub(super) fn capacity(&self, max: usize) -> usize {
-        max.min(self.limits.topics)
-    }
-
-    /// Half of what the hub takes: its answer names the topics again, and more.
-    fn frame_bytes(&self) -> usize {
-        self.limits
-            .frame_bytes
-            .clamp(FRAME_BYTES_MIN, FRAME_BYTES_MAX)
-            / 2
-    }
-
-    fn sub(
-        &mut self,
-        topics: Vec<(String, Option<u64>)>,
-        keep: Keep,
-        restores: bool,
-        now: Now,
-    ) -> Effect {
-        self.rid += 1;
-        let asked = topics.iter().map(|(t, since)| TopicSince {
-            t: t.clone(),
-            since: *since,
-        });
-        let frame = ClientFrame::Sub {
-            rid: self.rid,
-            topics: asked.collect(),
-        };
-        let request = Request {
-            sent: now,
-            resume: false,
-            restores,
-            topics,
-            keep,
-        };
-        self.requests.insert(self.rid, request);
-        Effect::Send(frame)
-    }
-
     pub(super) fn position(&self) -> Position {
         Position::new(self.epoch.clone(), self.chain)
     }
-}
-
-/// Cuts topics into frames.
-fn chunks<T>(items: Vec<T>, bytes_max: usize, name: impl Fn(&T) -> &str) -> Vec<Vec<T>> {
-    // Around each topic: its object, its position. Around all: the frame.
-    const AROUND: usize = 64;
-    let mut parts: Vec<Vec<T>> = Vec::new();
-    let mut bytes = usize::MAX;
-    for item in items {
-        let more = json_len(name(&item)) + AROUND;
-        match parts.last_mut() {
-            Some(part)
-                if part.len() < TOPICS_PER_FRAME_MAX
-                    && bytes.saturating_add(more) <= bytes_max - 4 * AROUND =>
-            {
-                bytes += more;
-                part.push(item);
-            }
-            _ => {
-                bytes = more;
-                parts.push(vec![item]);
-            }
-        }
-    }
-    parts
-}
-
-/// Bytes of a text in JSON, at most.
-fn json_len(text: &str) -> usize {
-    let escaped = |byte: u8| match byte {
-        b'"' | b'\\' => 2,
-        0..0x20 => 6,
-        _ => 1,
-    };
-    text.bytes().map(escaped).sum()
 }

@@ -10,7 +10,7 @@
 //! One task owns the feed. It calls an `on_…` method for everything that happens and performs
 //! the returned effects in order. [`Effect::Apply`], [`Effect::Reset`] and [`Effect::Topics`]
 //! carry a ticket: the task commits them to the store, each in one transaction that also saves
-//! the cursor, and reports the ticket. Only then does the feed move its own cursor, acknowledge
+//! the cursor, and reports the ticket, or that it failed. Only then does the feed move its own cursor, acknowledge
 //! to the hub and relay to other tabs. [`Feed::next_deadline`] says when to call
 //! [`Feed::on_timer`].
 //!
@@ -30,6 +30,8 @@
 //! - **Tabs.** One tab leads and owns the connection. Others follow what it relays; see
 //!   [`Relay`].
 
+mod answers;
+mod asks;
 mod commit;
 mod effect;
 mod frames;
@@ -173,12 +175,16 @@ impl Feed {
         now: Now,
     ) -> Vec<Effect> {
         let mut out = Vec::new();
+        let wanted = self.take_wanted();
         self.disconnect(&mut out);
         self.forget_steps();
         self.role = Role::Leader(Link::Down);
         self.tail.clone_from(&cursor);
         self.cursor = cursor;
         self.topics.replace(topics);
+        for (topic, since) in &wanted {
+            self.topics.want(topic, *since);
+        }
         self.verified = None;
         self.generation = generation;
         self.relayed = 0;
@@ -215,6 +221,7 @@ impl Feed {
     pub fn state(&self, now: Now) -> FeedState {
         match &self.role {
             _ if self.offline => FeedState::Offline,
+            Role::Follower(follow) if follow.reloading.is_some() => FeedState::Connecting,
             Role::Follower(follow) => match follow.state {
                 FeedState::Live if !self.in_lease(now) => FeedState::Suspect,
                 state => state,

@@ -9,7 +9,7 @@
 use super::{
     super::position::Position,
     Feed, Role,
-    effect::{Effect, FeedState},
+    effect::{Effect, FeedState, Ticket},
     time::Now,
 };
 use crate::kernel::protocol::{Op, ResetMode, ResetScope, TopicSince};
@@ -109,6 +109,8 @@ pub(super) struct Follow {
     last: Option<u64>,
     /// What the leader says about itself.
     pub(super) state: FeedState,
+    /// The memory tier is not read again yet.
+    pub(super) reloading: Option<Ticket>,
     /// When a snapshot was last asked for.
     asked: Option<Now>,
     /// What the leader was told to want and has not answered.
@@ -121,6 +123,7 @@ impl Follow {
             leader,
             last: None,
             state: FeedState::Off,
+            reloading: None,
             asked: None,
             wanted: BTreeMap::new(),
         }
@@ -242,7 +245,9 @@ impl Feed {
         }
         if led.leader > follow.leader {
             // Another leader counts anew and may hold other topics.
+            let wanted = std::mem::take(&mut follow.wanted);
             *follow = Follow::new(led.leader);
+            follow.wanted = wanted;
         }
         let snapshot = matches!(led.body, Body::Snapshot { .. });
         match follow.last {
@@ -267,14 +272,18 @@ impl Feed {
                 state,
                 lease_ms,
             } => {
+                self.tickets += 1;
+                let ticket = Ticket(self.tickets);
                 follow.state = state;
+                follow.reloading = Some(ticket);
                 follow.asked = None;
-                follow.wanted.clear();
+                let wanted = std::mem::take(&mut follow.wanted);
                 self.lease_ms = lease_ms;
                 self.cursor = cursor;
                 self.topics.replace(covered);
-                out.push(Effect::Reload);
-                out.push(Effect::Wake);
+                out.push(Effect::Reload { ticket });
+                // A leader that was not there yet has not heard of them.
+                self.want_from_leader(wanted.into_iter(), out);
             }
             Body::Moved {
                 prev,
@@ -327,10 +336,32 @@ impl Feed {
         self.verified = Some(heard);
     }
 
+    /// Follower: the memory tier was read again, or could not be.
+    pub(super) fn reloaded(&mut self, ticket: Option<Ticket>, now: Now, out: &mut Vec<Effect>) {
+        let Role::Follower(follow) = &mut self.role else {
+            return;
+        };
+        if ticket.is_none() && follow.reloading.is_some() {
+            self.unfollow(now, out);
+        } else if follow.reloading == ticket {
+            follow.reloading = None;
+            out.push(Effect::Wake);
+        }
+    }
+
+    /// Follower that becomes the leader: what it told another to want.
+    pub(super) fn take_wanted(&mut self) -> BTreeMap<String, Option<u64>> {
+        match &mut self.role {
+            Role::Follower(follow) => std::mem::take(&mut follow.wanted),
+            Role::Leader(_) => BTreeMap::new(),
+        }
+    }
+
     /// A message is missing: nothing is known until a snapshot is in.
     fn unfollow(&mut self, now: Now, out: &mut Vec<Effect>) {
         if let Role::Follower(follow) = &mut self.role {
             follow.last = None;
+            follow.reloading = None;
             follow.state = FeedState::Connecting;
             follow.ask(now, out);
         }

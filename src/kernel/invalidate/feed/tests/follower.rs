@@ -11,6 +11,8 @@ struct Tabs {
     /// Messages from the leader that were not delivered.
     channel: VecDeque<Relay>,
     sent: usize,
+    /// The follower's store does not answer.
+    slow: bool,
 }
 
 impl Tabs {
@@ -25,12 +27,13 @@ impl Tabs {
             done: Vec::new(),
             channel: VecDeque::new(),
             sent: 0,
+            slow: false,
         };
         assert_eq!(ask, [Effect::Relay(Relay::Ask)]);
         tabs.leader_does(ask);
         tabs.deliver();
         assert_eq!(tabs.state(), FeedState::Live);
-        assert!(tabs.done.contains(&Effect::Reload));
+        assert!(tabs.has_reloaded());
         tabs.done.clear();
         tabs
     }
@@ -41,6 +44,11 @@ impl Tabs {
                 Effect::Relay(relay) => {
                     let effects = self.leader.feed.on_relay(relay, self.leader.now);
                     self.leader.perform(effects);
+                }
+                Effect::Reload { ticket } if !self.slow => {
+                    self.done.push(Effect::Reload { ticket });
+                    let effects = self.follower.on_applied(ticket, self.leader.now);
+                    self.leader_does(effects);
                 }
                 other => self.done.push(other),
             }
@@ -72,6 +80,11 @@ impl Tabs {
     fn drop_one(&mut self) {
         self.collect();
         self.channel.pop_front();
+    }
+
+    fn has_reloaded(&self) -> bool {
+        let mut done = self.done.iter();
+        done.any(|effect| matches!(effect, Effect::Reload { .. }))
     }
 
     fn state(&self) -> FeedState {
@@ -111,7 +124,7 @@ fn a_follower_that_missed_a_message_drops_its_memory_and_begins_anew() {
     tabs.drop_one();
     tabs.leader.hb(12, 13);
     tabs.deliver();
-    assert!(tabs.done.contains(&Effect::Reload));
+    assert!(tabs.has_reloaded());
     assert_eq!(tabs.follower.cursor(), Some(&pos(13)));
     assert_eq!(tabs.state(), FeedState::Live);
     assert!(
@@ -259,4 +272,80 @@ fn a_follower_whose_leader_froze_becomes_suspect() {
     assert_eq!(tabs.state(), FeedState::Suspect);
     let effects = tabs.follower.on_timer(tabs.leader.now);
     assert_eq!(effects, [Effect::State(FeedState::Suspect)]);
+}
+
+/// S22: what is in memory may be behind until it is read again.
+#[test]
+fn a_follower_vouches_for_nothing_while_it_reads_the_store_again() {
+    let mut tabs = Tabs::new();
+    tabs.slow = true;
+    tabs.leader.inv(10, 12, &["a"]);
+    tabs.drop_one();
+    tabs.leader.hb(12, 13);
+    tabs.deliver();
+    assert_eq!(tabs.state(), FeedState::Connecting);
+    assert!(!tabs.covers("a", 13));
+    let ticket = tabs.done.iter().find_map(|effect| match effect {
+        Effect::Reload { ticket } => Some(*ticket),
+        _ => None,
+    });
+    // It failed: the follower asks again, and again vouches for nothing.
+    tabs.leader.pass(1_000);
+    let effects = tabs.follower.on_apply_failed(tabs.leader.now);
+    assert!(effects.contains(&Effect::Relay(Relay::Ask)));
+    tabs.leader_does(effects);
+    tabs.deliver();
+    let effects = tabs
+        .follower
+        .on_applied(ticket.expect("a reload"), tabs.leader.now);
+    assert_eq!(
+        effects,
+        [],
+        "the first reading says nothing about the second"
+    );
+    assert!(!tabs.covers("a", 13));
+    let Some(Effect::Reload { ticket }) = tabs
+        .done
+        .iter()
+        .rfind(|effect| matches!(effect, Effect::Reload { .. }))
+    else {
+        panic!("a reload");
+    };
+    let effects = tabs.follower.on_applied(*ticket, tabs.leader.now);
+    assert!(effects.contains(&Effect::Wake));
+    assert!(tabs.covers("a", 13));
+}
+
+/// S30: wishes outlive the leader that was told of them, or was not there.
+#[test]
+fn a_wish_that_no_leader_has_answered_is_told_to_the_next_one() {
+    let mut tabs = Tabs::new();
+    let effects = tabs.follower.want("b", Some(pos(8)), tabs.leader.now);
+    assert!(
+        matches!(effects.as_slice(), [Effect::Relay(Relay::Want(_))]),
+        "lost on the way"
+    );
+    let (cursor, topics) = tabs.leader.saved.clone();
+    let effects = tabs.leader.feed.lead(2, cursor, topics, tabs.leader.now);
+    tabs.leader.perform(effects);
+    tabs.leader.greet(epoch(1), 10);
+    tabs.leader.sub_ok(1, 10);
+    tabs.deliver();
+    tabs.leader.sub_ok(tabs.leader.sent_rid(), 8);
+    tabs.deliver();
+    assert!(tabs.covers("b", 8));
+
+    // Or the one that wished becomes the leader.
+    let effects = tabs.follower.want("c", None, tabs.leader.now);
+    assert_eq!(effects.len(), 1);
+    let saved = vec![("a".to_owned(), 5)];
+    let _ = tabs.follower.lead(3, Some(pos(10)), saved, tabs.leader.now);
+    let _ = tabs.follower.on_connected(None, tabs.leader.now);
+    let effects = tabs
+        .follower
+        .on_text(&text(&welcome(epoch(1), 10)), tabs.leader.now);
+    assert!(effects.iter().any(|effect| matches!(
+        effect,
+        Effect::Send(ClientFrame::Sub { topics, .. }) if topics.iter().any(|t| t.t == "c")
+    )));
 }

@@ -314,17 +314,13 @@ impl<H: Hub> World<H> {
                 Effect::Apply { ticket, .. }
                 | Effect::Reset { ticket, .. }
                 | Effect::Topics { ticket } => self.pending.push_back(Pending { ticket, effect }),
-                Effect::Advance(cursor) => {
-                    // Saved when it happens to be convenient: here, if nothing else waits.
-                    if self.pending.is_empty() && cursor.seq % 2 == 0 {
-                        self.saved.0 = Some(cursor);
-                    }
+                // Saved when it happens to be convenient: here, if nothing else waits.
+                Effect::Advance(cursor) if self.pending.is_empty() && cursor.seq % 2 == 0 => {
+                    self.saved.0 = Some(cursor);
                 }
-                Effect::Send(frame) => {
-                    if self.connected {
-                        let text = serde_json::to_string(&frame).expect("a frame has a text form");
-                        self.to_hub.push_back(text);
-                    }
+                Effect::Send(frame) if self.connected => {
+                    let text = serde_json::to_string(&frame).expect("a frame has a text form");
+                    self.to_hub.push_back(text);
                 }
                 Effect::Connect { .. } => self.connect_due = true,
                 Effect::Disconnect => {
