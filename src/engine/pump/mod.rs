@@ -3,11 +3,13 @@
 //! One runs in each tab. The tab that leads owns the connection to the hub; the others follow
 //! what the leader relays. An invalidation is in the store before the feed counts it as applied.
 
+mod apply;
+
 use super::{
     core::{Core, Open},
     event::Event,
     siblings::Word,
-    writer::{Change, Mark},
+    writer::Change,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -15,10 +17,8 @@ use crate::{
         envelope::Meta,
         invalidate::{
             Position,
-            feed::{Effect, Feed, FeedState, Now, Relay, ResetReason},
-            fence::Target,
+            feed::{Effect, Feed, FeedState, Now, Relay},
         },
-        protocol::{Op, ResetMode, ResetScope},
     },
     platform::{BoxFuture, Leadership, Link, LinkEvent, Transport},
 };
@@ -518,105 +518,5 @@ impl Pump {
                 self.feed(Feed::on_apply_failed)
             }
         }
-    }
-
-    fn applied(&self, ops: &[Op], at: &Position, cursor: Position) -> Option<Change> {
-        let mut state = self.core.state();
-        let open = state.same(self.generation).ok()?;
-        let blind = open.blind_ops(ops);
-        for key in &blind.gone {
-            open.table.remove(key);
-        }
-        state.counters.invalidations += 1;
-        state
-            .listeners
-            .changed(blind.gone.iter().chain(&blind.touched));
-        Some(Change {
-            marks: vec![
-                Mark::Adopt(at.epoch.clone()),
-                Mark::At(at.seq, blind.targets),
-            ],
-            delete: blind.gone,
-            cursor: Some(cursor),
-            ..Change::default()
-        })
-    }
-
-    /// Follower: what the leader has stored already counts here before the rows are read again.
-    fn preview(&self, ops: &[Op], seq: u64) {
-        let mut state = self.core.state();
-        let Ok(open) = state.same(self.generation) else {
-            return;
-        };
-        let blind = open.blind_ops(ops);
-        for key in &blind.gone {
-            open.table.remove(key);
-        }
-        open.fence.preview_at(seq, blind.targets);
-        state.counters.invalidations += 1;
-        state
-            .listeners
-            .changed(blind.gone.iter().chain(&blind.touched));
-    }
-
-    fn reset(
-        &mut self,
-        scope: &ResetScope,
-        mode: ResetMode,
-        upto: &Position,
-        cursor: Position,
-        reason: ResetReason,
-    ) -> Option<Change> {
-        let mut state = self.core.state();
-        let open = state.same(self.generation).ok()?;
-        let hard = mode != ResetMode::Revalidate;
-        let (mark, delete) = match scope {
-            _ if open.fence.epoch() != Some(&upto.epoch) => {
-                let delete = if hard {
-                    open.table.keys().copied().collect()
-                } else {
-                    Vec::new()
-                };
-                (Mark::Enter(upto.epoch.clone(), upto.seq, hard), delete)
-            }
-            ResetScope::All => {
-                let delete = if hard {
-                    open.table.keys().copied().collect()
-                } else {
-                    Vec::new()
-                };
-                (Mark::At(upto.seq, vec![(Target::All, hard, None)]), delete)
-            }
-            ResetScope::Topics(topics) => {
-                let mut delete = Vec::new();
-                let targets = topics
-                    .iter()
-                    .map(|topic| {
-                        let tag = open.ring.blind_tag(topic);
-                        if hard {
-                            delete.extend(open.table.tagged(&tag));
-                        }
-                        (Target::Tag(tag), hard, None)
-                    })
-                    .collect();
-                (Mark::At(upto.seq, targets), delete)
-            }
-        };
-        for key in &delete {
-            open.table.remove(key);
-        }
-        if reason != ResetReason::First {
-            self.was_reset = true;
-            state.counters.resets += 1;
-            state.listeners.tell(&Event::Reset);
-        }
-        state.listeners.all_changed();
-        Some(Change {
-            marks: vec![mark],
-            delete,
-            cursor: Some(cursor),
-            topics: true,
-            ..Change::default()
-        })
     }
 }
