@@ -63,6 +63,11 @@ test("two readers of one key share one fetch", () => {
   assert.equal(result.fetched.source, "origin");
 });
 
+test("what the origin does not have is an entry without a value", () => {
+  assert.equal(result.missing.value, null);
+  assert.equal(result.missing.source, "origin");
+});
+
 test("putMany answers for each row", () => {
   assert.deepEqual(result.many, ["ok", "InvalidArgument"]);
 });
@@ -78,7 +83,7 @@ test("every misuse has its code, and names the field", () => {
     keyLength: "InvalidArgument keys.bytes",
     unknownOption: "InvalidArgument autoLock",
     scopes: "InvalidArgument scopes",
-    status: "OriginFailed",
+    webPage: "OriginFailed",
     aborted: "Aborted",
     fetcher: "OriginFailed",
     locked: "Locked",

@@ -39,6 +39,8 @@ async function run() {
     { key: "4", value: undefined },
   ]);
 
+  const missing = await session.patients.getOrFetch("8", () => fetch("/no-such-file"));
+
   const errors = {
     beforeInit,
     unknownClass: await codeOf(() => session.get("no-such-class", "1")),
@@ -49,7 +51,7 @@ async function run() {
     keyLength: await codeOf(() => openCache("d", options({ keys: keys.bytes(new Uint8Array(31)) }))),
     unknownOption: await codeOf(() => openCache("d", options({ autoLock: 5 }))),
     scopes: await codeOf(() => cache.session({ purpose: "treatment", scopes: "user/*.rs" })),
-    status: await codeOf(() => session.patients.getOrFetch("9", () => fetch("/no-such-file"), {})),
+    webPage: await codeOf(() => session.patients.getOrFetch("9", () => fetch("/"))),
     aborted: await codeOf(() => session.patients.get("1", { signal: AbortSignal.abort() })),
     fetcher: await codeOf(() =>
       session.patients.getOrFetch("9", () => {
@@ -69,7 +71,7 @@ async function run() {
     peeked,
     fetched,
     fetches,
-    removed: null,
+    missing,
     many: many.map((result) => result.error?.code ?? "ok"),
     errors,
   };
