@@ -237,7 +237,7 @@ impl CacheBuilder {
         ));
         core.listen_to_siblings();
         match core.unlock(key).await {
-            Ok(()) => Ok(Cache { core }),
+            Ok(()) => Ok(Cache::over(core)),
             Err(error) => {
                 core.close().await;
                 Err(error)

@@ -42,10 +42,22 @@ pub enum CacheState {
     Closed,
 }
 
-/// An open cache. A cheap handle: clones are the same cache.
+/// An open cache. A cheap handle: clones are the same cache. Dropping the last clone and the last
+/// session locks it and ends its tasks; [`close`](Self::close) also waits for what is queued.
 #[derive(Clone)]
 pub struct Cache {
     pub(super) core: Arc<Core>,
+    pub(super) handle: Arc<Handle>,
+}
+
+/// Shared by everything that an app holds of a cache: when the last of it is gone, so are the
+/// keys. The background tasks hold the core alone and end with the vault.
+pub(super) struct Handle(Arc<Core>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 /// What never changes while a cache lives.
@@ -222,6 +234,13 @@ impl Core {
 }
 
 impl Cache {
+    pub(super) fn over(core: Arc<Core>) -> Self {
+        Self {
+            handle: Arc::new(Handle(core.clone())),
+            core,
+        }
+    }
+
     /// A session: the only way to a record. The user must be the vault's.
     ///
     /// # Errors
@@ -237,7 +256,11 @@ impl Cache {
                 "the session's user is not the user of this vault",
             ));
         }
-        Ok(Session::new(self.core.clone(), purpose))
+        Ok(Session::new(
+            self.core.clone(),
+            self.handle.clone(),
+            purpose,
+        ))
     }
 
     /// Whether it can be read.

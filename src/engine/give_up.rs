@@ -51,7 +51,7 @@ impl Cache {
             core.clone().change_marked(generation, change).await?;
             if all {
                 // Rows that this tab never saw are unreadable already; they go too.
-                core.sweep_store(generation).await?;
+                core.sweep_store(generation, true).await?;
             }
             Ok(())
         }
@@ -119,8 +119,9 @@ impl Core {
     }
 
     /// Removes the rows of the store that are expired or given up for good, page by page.
-    /// Looks only at what stands outside of the seal, and opens only rows that a mark names.
-    pub(super) async fn sweep_store(self: &Arc<Self>, generation: u64) -> Result<()> {
+    /// Looks only at what stands outside of the seal, and opens only rows that a mark names, or
+    /// `every` one.
+    pub(super) async fn sweep_store(self: &Arc<Self>, generation: u64, every: bool) -> Result<()> {
         let mut after: Option<Vec<u8>> = None;
         loop {
             let page = self
@@ -135,23 +136,22 @@ impl Core {
                 let open = state.same(generation)?;
                 let time = open.time.observe(now);
                 page.iter()
-                    .filter_map(|(key, row)| open.doomed(key, row, time))
+                    .filter_map(|(key, row)| open.doomed(key, row, time, every))
                     .collect::<Vec<_>>()
             };
             if !delete.is_empty() {
-                let mut state = self.state();
-                let open = state.same(generation)?;
-                for key in &delete {
-                    open.table.remove(key);
+                {
+                    let mut state = self.state();
+                    let open = state.same(generation)?;
+                    for key in &delete {
+                        open.table.remove(key);
+                    }
                 }
-                self.enqueue(
-                    open,
-                    generation,
-                    super::writer::Job::Change(Box::new(Change {
-                        delete,
-                        ..Change::default()
-                    })),
-                );
+                let change = Change {
+                    delete,
+                    ..Change::default()
+                };
+                self.change(generation, change).await?;
             }
             if last {
                 return Ok(());
@@ -167,7 +167,7 @@ impl Open {
     }
 
     /// Whether a stored row has to go.
-    fn doomed(&self, key: &[u8], row: &[u8], time: u64) -> Option<BlindKey> {
+    fn doomed(&self, key: &[u8], row: &[u8], time: u64, every: bool) -> Option<BlindKey> {
         use crate::kernel::{envelope, invalidate::fence::Verdict};
         let key = BlindKey(key.try_into().ok()?);
         let Ok(outside) = envelope::outside(row) else {
@@ -176,7 +176,7 @@ impl Open {
         if outside.keep_until_max <= time {
             return Some(key);
         }
-        if !self.fence.names(&key, &outside.tags) {
+        if !every && !self.fence.names(&key, &outside.tags) {
             return None;
         }
         // A row that fails here is left for a reader to find and to report.

@@ -68,7 +68,7 @@ impl Core {
         };
         if overfull {
             // Every row that a mark gives up must be gone before the mark is.
-            self.sweep_store(generation).await?;
+            self.sweep_store(generation, false).await?;
             let change = Change {
                 marks: vec![Mark::Floor],
                 ..Change::default()

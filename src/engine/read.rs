@@ -26,6 +26,9 @@ use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use std::sync::Arc;
 
+/// How often a row that changes while it is read is read again.
+const LOADS_MAX: usize = 4;
+
 /// What memory says.
 pub(super) enum Memory {
     /// A readable entry.
@@ -153,14 +156,25 @@ impl Core {
 
     /// Memory and store.
     pub(super) async fn get(self: &Arc<Self>, key: &Key) -> Result<Option<Entry>> {
-        match self.read_memory(key, Source::Memory)? {
-            Memory::Entry(entry) => Ok(Some(*entry)),
-            Memory::Nothing => Ok(None),
-            Memory::AskStore { blind, revision } => {
-                self.load(&[(blind, revision)]).await?;
-                self.after_load(key)
+        let mut memory = self.read_memory(key, Source::Memory)?;
+        for _ in 0..LOADS_MAX {
+            match memory {
+                Memory::Entry(entry) => return Ok(Some(*entry)),
+                Memory::Nothing => break,
+                Memory::AskStore { blind, revision } => {
+                    self.load(&[(blind, revision)]).await?;
+                }
+            }
+            // Still to be asked only where the row changed while it was read.
+            memory = self.read_memory(key, Source::Store)?;
+            if let Memory::AskStore { blind, .. } = memory
+                && !self.state().open()?.table.knows(&blind)
+            {
+                break;
             }
         }
+        self.state().counters.class(key.class().index()).misses += 1;
+        Ok(None)
     }
 
     /// Memory and store for many keys: at most one store transaction.

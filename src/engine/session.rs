@@ -1,7 +1,7 @@
 //! A session: the only way to a record.
 
 use super::{
-    core::Core,
+    core::{Core, Handle},
     entry::{Entry, Fetched, Fill},
     event::Subscription,
 };
@@ -52,12 +52,18 @@ impl FromStr for Purpose {
 #[derive(Clone)]
 pub struct Session {
     core: Arc<Core>,
+    #[expect(dead_code, reason = "its drop is what it is for")]
+    handle: Arc<Handle>,
     purpose: Purpose,
 }
 
 impl Session {
-    pub(super) const fn new(core: Arc<Core>, purpose: Purpose) -> Self {
-        Self { core, purpose }
+    pub(super) const fn new(core: Arc<Core>, handle: Arc<Handle>, purpose: Purpose) -> Self {
+        Self {
+            core,
+            handle,
+            purpose,
+        }
     }
 
     /// Why it reads.

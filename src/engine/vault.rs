@@ -356,19 +356,21 @@ impl Core {
         }
     }
 
+    /// Locks for good and ends every stream.
+    pub(super) fn end(&self) {
+        self.lock(false);
+        let mut state = self.state();
+        if !matches!(state.phase, Phase::Closed) {
+            state.phase = Phase::Closed;
+            state.listeners.close();
+        }
+    }
+
     pub(super) async fn close(&self) {
         // What was queued before is stored first; a cache that is closed while it writes would
         // lose acknowledged order, never acknowledged data.
         self.drain().await;
-        self.lock(false);
-        {
-            let mut state = self.state();
-            if matches!(state.phase, Phase::Closed) {
-                return;
-            }
-            state.phase = Phase::Closed;
-            state.listeners.close();
-        }
+        self.end();
         self.store.close().await;
     }
 }

@@ -1,6 +1,7 @@
 //! The cache as an app meets it, in a simulated world.
 
 mod class_rules;
+mod handles;
 mod hub;
 mod reads;
 mod tabs;

@@ -1,0 +1,89 @@
+//! What remains when an app lets go, and what one tab removes that it never saw.
+
+use super::{USER, Ward, key_source};
+use crate::{
+    Error, ErrorKind, Result,
+    engine::{Cache, Fill, Invalidate, Purpose},
+    kernel::envelope::Body,
+    platform::{Store, Table},
+    store::Memory,
+    testkit::Sim,
+};
+
+fn records(sim: &Sim, store: &Memory) -> usize {
+    let store = store.clone();
+    sim.run(async move { Store::scan(&store, Table::Records, None, 100).await })
+        .map_or(0, |rows| rows.len())
+}
+
+#[test]
+fn the_last_handle_takes_the_keys_and_the_tasks_with_it() -> Result<()> {
+    let ward = Ward::new(None)?;
+    ward.put("patient", &["1"], "{}", Fill::default())?;
+    let Ward {
+        sim,
+        cache,
+        session,
+    } = ward;
+    drop(cache);
+    assert!(session.peek(&session.key("patient", &["1"])?)?.is_some());
+    drop(session);
+    sim.advance(120_000);
+    assert_eq!(sim.tasks(), 0);
+    Ok(())
+}
+
+#[test]
+fn giving_up_everything_removes_rows_that_this_tab_never_saw() -> Result<()> {
+    let (sim, store) = (Sim::new(3), Memory::new());
+    let open = || {
+        let builder = Cache::builder("ward", sim.platform())
+            .store(store.clone())
+            .user(USER)
+            .keys(key_source()?);
+        sim.run_timed(builder.open())
+    };
+    // No sibling tabs tell each other anything here: the messages are all lost.
+    let (a, b) = (open()?, open()?);
+    let session = b.session(USER, Purpose::Treatment)?;
+    let key = session.key("patient", &["1"])?;
+    let put = {
+        let (session, key) = (session.clone(), key.clone());
+        async move {
+            session
+                .put(&key, Body::Json("{}".into()), Fill::default())
+                .await
+        }
+    };
+    sim.run_timed(put)?;
+    assert_eq!(records(&sim, &store), 1);
+    sim.run_timed(async move { a.invalidate(&Invalidate::All).await })?;
+    sim.run_until_stalled();
+    assert_eq!(records(&sim, &store), 0);
+    Ok(())
+}
+
+#[test]
+fn after_the_end_everything_is_closed() -> Result<()> {
+    let ward = Ward::new(None)?;
+    let (cache, key) = (ward.cache.clone(), ward.session.key("patient", &["1"])?);
+    ward.sim.run_timed(async move { cache.close().await });
+    let kind = |error: Error| error.kind();
+    assert_eq!(
+        ward.session.peek(&key).map_err(kind),
+        Err(ErrorKind::Closed)
+    );
+    assert_eq!(
+        ward.cache
+            .session(USER, Purpose::Treatment)
+            .map(drop)
+            .map_err(kind),
+        Err(ErrorKind::Closed)
+    );
+    let cache = ward.cache.clone();
+    let unlocked = ward
+        .sim
+        .run_timed(async move { cache.unlock(key_source()?).await });
+    assert_eq!(unlocked.map_err(kind), Err(ErrorKind::Closed));
+    Ok(())
+}
