@@ -188,10 +188,12 @@ export class Binding {
 
   #statusOf(error) {
     if (error.code === "Tampered") return "tampered";
+    // The cache's own switch refuses before the fetcher is asked.
+    if (vault.offline && ["OriginFailed", "Unavailable"].includes(error.code)) return "offline";
     if (error.code !== "OriginFailed") return "error";
     const failure = this.#failure ?? error.cause;
     const unreachable = failure instanceof LoadError && failure.kind !== "status";
-    return unreachable || vault.offline || !navigator.onLine ? "offline" : "error";
+    return unreachable || !navigator.onLine ? "offline" : "error";
   }
 
   #wait(ms, then) {
