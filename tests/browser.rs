@@ -10,6 +10,10 @@ wasm_bindgen_test_configure!(run_in_browser);
 mod idb;
 #[path = "web/kdf.rs"]
 mod kdf;
+#[path = "web/rexie.rs"]
+mod other_library;
+#[path = "web/quota.rs"]
+mod quota;
 #[path = "web/stores.rs"]
 mod stores;
 #[path = "web/support.rs"]

@@ -8,7 +8,7 @@ use super::{
     idb_transaction::{
         End, Failure, answered, begin_read, begin_write, finish, key_of, store, value_of,
     },
-    js::{self, Listener},
+    js::{self, Listener, Scratch},
 };
 use crate::platform::{
     Batch, Bytes, Durability, Guard, Row, Store, StoreError, Table, Usage, Write,
@@ -205,9 +205,10 @@ impl Store for Idb {
         }
         self.run(async |connection: &Connection| {
             let (_transaction, rows) = begin_read(connection.database(), table)?;
+            let mut scratch = Scratch::default();
             let requests = keys
                 .iter()
-                .map(|key| issue(rows.get(&js::array(key))))
+                .map(|key| issue(rows.get(scratch.holding(key))))
                 .collect::<Result<Vec<_>, _>>()?;
             results(&requests).await
         })
@@ -468,6 +469,7 @@ fn check(guards: &[Guard], requests: &[IdbRequest]) -> Result<(), StoreError> {
 /// Issues all writes at once.
 fn issue_writes(transaction: &IdbTransaction, writes: &[Write]) -> Result<(), Failure> {
     let mut current: Option<(Table, IdbObjectStore)> = None;
+    let (mut key, mut value) = (Scratch::default(), Scratch::default());
     for write in writes {
         let rows = match &current {
             Some((table, rows)) if *table == write.table => rows,
@@ -477,10 +479,10 @@ fn issue_writes(transaction: &IdbTransaction, writes: &[Write]) -> Result<(), Fa
                     .1
             }
         };
-        let key = js::array(&write.key);
+        let key = key.holding(&write.key);
         issue(match &write.value {
-            Some(value) => rows.put_with_key(&js::array(value), &key),
-            None => rows.delete(&key),
+            Some(bytes) => rows.put_with_key(value.holding(bytes), key),
+            None => rows.delete(key),
         })?;
     }
     Ok(())

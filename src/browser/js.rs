@@ -41,6 +41,27 @@ pub(super) fn array(bytes: &[u8]) -> Uint8Array {
     Uint8Array::from(bytes)
 }
 
+/// One JavaScript array for many calls that copy what they are given before they return, as
+/// IndexedDB does with keys and values: allocating an array for each costs more than the copy.
+#[derive(Default)]
+pub(super) struct Scratch(Option<Uint8Array>);
+
+impl Scratch {
+    /// The array, holding `bytes` and nothing else: IndexedDB stores the whole buffer behind a
+    /// view, so a longer one cannot be shared.
+    pub(super) fn holding(&mut self, bytes: &[u8]) -> &Uint8Array {
+        let fits = |array: &Uint8Array| array.length() as usize == bytes.len();
+        let array = match self.0.take().filter(fits) {
+            Some(array) => {
+                array.copy_from(bytes);
+                array
+            }
+            None => array(bytes),
+        };
+        self.0.insert(array)
+    }
+}
+
 /// Listens to events of a target until it is dropped.
 #[must_use = "dropping it stops listening"]
 pub(super) struct Listener {

@@ -11,6 +11,7 @@ mod idb_open;
 mod idb_schema;
 mod idb_transaction;
 mod js;
+mod quota;
 mod web_crypto;
 mod web_locks;
 mod websocket;
@@ -18,6 +19,7 @@ mod websocket;
 pub use broadcast::BrowserTabs;
 pub use device::Device;
 pub use idb::Idb;
+pub use quota::{StorageEstimate, persist_storage, storage_estimate};
 pub use web_crypto::WebCryptoKdf;
 pub use websocket::WebSocketTransport;
 

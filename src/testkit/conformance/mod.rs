@@ -88,5 +88,8 @@ macro_rules! properties {
     };
 }
 
+mod histories;
 mod properties;
+
+pub use histories::agrees_with_memory;
 pub use properties::*;

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
-use super::Harness;
+use super::{Harness, agrees_with_memory};
 use crate::platform::{Batch, Bytes, Durability, GuardName, Row, Store, StoreError, Table, Usage};
 use futures_util::future::join_all;
 
@@ -453,6 +453,15 @@ properties! { $;
         assert_eq!(store.usage().await.unwrap(), Usage::default());
         store.commit(guarded(put("a", "1"), b"head", None)).await.unwrap();
         assert_eq!(get(&store, Table::Records, "a").await, Some(bytes("1")));
+    }
+
+    /// Random calls are answered as the memory store answers them.
+    async fn random_histories_agree_with_the_memory_store(harness) {
+        let store = harness.open().await;
+        for seed in 0..8 {
+            store.wipe().await.unwrap();
+            agrees_with_memory(&store, seed, 100).await;
+        }
     }
 
     /// Closing and opening again keeps every row of a strict batch.
