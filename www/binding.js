@@ -116,7 +116,7 @@ export class Binding {
       this.#doubt();
     }
     if (held?.freshness !== "fresh") this.#insist();
-    else if (!held.verified && vault.cache.feedState === "live") this.#awaitProof();
+    else if (held.value !== null && !held.verified && vault.cache.feedState === "live") this.#awaitProof();
   }
 
   /** What is on the screen must not say verified for a moment longer than it is. */
@@ -174,7 +174,8 @@ export class Binding {
       this.#rounds = 0;
       this.#pauseMs = PAUSE_MS;
     }
-    if (entry.freshness === "fresh") {
+    // That there is none is looked at again when something changes, not by the clock.
+    if (entry.freshness === "fresh" && entry.value !== null) {
       // Once it is past its time it must say so, and is read again where that is possible.
       this.#wait(entry.expiresAt - Date.now() + 50, () => this.recheck());
     }
