@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Media type of FHIR JSON.
 pub(crate) const FHIR: &str = "application/fhir+json";
@@ -15,8 +15,8 @@ pub(crate) const DICOM: &str = "application/dicom+json";
 pub(crate) const JSON: &str = "application/json";
 
 /// A JSON body of a media type.
-pub(crate) fn body(media_type: &'static str, value: &Value) -> Response {
-    let mut response = Response::new(Body::from(value.to_string()));
+pub(crate) fn body(media_type: &'static str, text: impl Into<Body>) -> Response {
+    let mut response = Response::new(text.into());
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
@@ -24,9 +24,8 @@ pub(crate) fn body(media_type: &'static str, value: &Value) -> Response {
 }
 
 /// A FHIR resource with its version as a weak entity tag.
-pub(crate) fn resource(value: &Value) -> Response {
-    let mut response = body(FHIR, value);
-    let version = value.pointer("/meta/versionId").and_then(Value::as_str);
+pub(crate) fn resource(text: String, version: Option<u64>) -> Response {
+    let mut response = body(FHIR, text);
     let tag = version.and_then(|version| HeaderValue::try_from(format!("W/\"{version}\"")).ok());
     if let Some(tag) = tag {
         response.headers_mut().insert(header::ETAG, tag);
@@ -83,7 +82,7 @@ impl IntoResponse for Refusal {
                 "diagnostics": self.text,
             }],
         });
-        let mut response = body(FHIR, &outcome);
+        let mut response = body(FHIR, outcome.to_string());
         *response.status_mut() = self.status;
         response
     }

@@ -39,7 +39,7 @@ pub(crate) fn router(app: Arc<App>, hub: Router, site: Site, port: u16) -> Route
             ))
             .merge(hooks::router(hooks.clone()));
     }
-    api.nest(HUB_PATH, hub)
+    api.merge(hub)
         .merge(site.router())
         .layer(middleware::from_fn_with_state(
             shield::Policy::of_port(port),

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     pub(crate) pkg: PathBuf,
 
     /// Time between two heartbeats of the invalidation feed, in milliseconds.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1_000..=60_000))]
     pub(crate) heartbeat_ms: u64,
 
     /// Adds POST /test/delay, POST /test/reset and GET /test/requests, for page tests only.

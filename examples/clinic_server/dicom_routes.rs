@@ -23,7 +23,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
 
 async fn series(State(app): State<Arc<App>>, Path(uid): Path<String>) -> Result<Response, Refusal> {
     let rows = app.hospital.get(Asked::Series(uid)).await?;
-    Ok(answer::body(answer::DICOM, &rows))
+    Ok(answer::body(answer::DICOM, rows.text))
 }
 
 async fn instances(
@@ -31,7 +31,7 @@ async fn instances(
     Path(uid): Path<String>,
 ) -> Result<Response, Refusal> {
     let rows = app.hospital.get(Asked::Instances(uid)).await?;
-    Ok(answer::body(answer::DICOM, &rows))
+    Ok(answer::body(answer::DICOM, rows.text))
 }
 
 /// Images are in the program itself: no tier could hold them closer.

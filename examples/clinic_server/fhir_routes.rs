@@ -47,7 +47,7 @@ async fn search(
         other => Refusal::invalid(other.text()),
     })?;
     let bundle = app.hospital.get(Asked::Search(query)).await?;
-    Ok(answer::body(answer::FHIR, &bundle))
+    Ok(answer::body(answer::FHIR, bundle.text))
 }
 
 async fn read_patient(
@@ -55,7 +55,7 @@ async fn read_patient(
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
     let patient = app.hospital.get(Asked::Patient(id)).await?;
-    Ok(answer::resource(&patient))
+    Ok(answer::resource(patient.text, patient.version))
 }
 
 async fn read(
@@ -64,7 +64,7 @@ async fn read(
 ) -> Result<Response, Refusal> {
     let kind = records::kind(&kind).ok_or(Refusal::NOT_FOUND)?;
     let resource = app.hospital.get(Asked::Resource(kind, id)).await?;
-    Ok(answer::resource(&resource))
+    Ok(answer::resource(resource.text, resource.version))
 }
 
 async fn change_patient(
@@ -87,8 +87,8 @@ async fn change_patient(
                 ChangeError::Unknown => Refusal::NOT_FOUND,
                 ChangeError::OtherVersion => Refusal::OTHER_VERSION,
             })?;
-    let mut response = answer::resource(&row.body);
-    if let Ok(position) = HeaderValue::try_from(position.to_string()) {
+    let mut response = answer::resource(row.body.to_string(), Some(row.version));
+    if let Some(position) = position.and_then(|at| HeaderValue::try_from(at.to_string()).ok()) {
         let name = HeaderName::from_bytes(Position::HEADER.as_bytes());
         let name = name.map_err(|_| Refusal::UNAVAILABLE)?;
         response.headers_mut().insert(name, position);

@@ -1,6 +1,6 @@
 //! The cache in front of the database: the same rules as on the tablets.
 
-use super::{hospital::Asked, ndjson};
+use super::hospital::Asked;
 use clinicache::{
     Error, Result,
     engine::{Cache, Entry, Fetched, Invalidate, KeySource, Purpose, Session},
@@ -89,14 +89,89 @@ impl Front {
             Asked::Summary(id) => key("summary", &[id]),
             Asked::Studies(id) => key("studies:patient", &[id]),
             Asked::Instances(study) => key("study:meta", &[study]),
-            Asked::Search(query) if query.kind == ndjson::PATIENT => {
-                key("patients:list", &["all"])
-            }
+            Asked::Search(query) if query.kind == "Patient" => key("patients:list", &["all"]),
             Asked::Search(query) => match (&query.patient, &query.category) {
                 (Some(patient), None) => key("medical_records:list", &[patient, query.kind]),
                 _ => None,
             },
             Asked::Resource(..) | Asked::Series(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::Feed;
+    use clinicache::engine::EventStream;
+    use futures_util::StreamExt as _;
+    use std::sync::atomic::AtomicU64;
+
+    /// A cache that follows a hub, and how often its origin was asked.
+    struct Ward {
+        feed: Feed,
+        front: Front,
+        events: EventStream,
+        asked: Arc<AtomicU64>,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Ward {
+        async fn open() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let feed = Feed::open(&folder.path().join("hub"), 1_000)
+                .await
+                .expect("a hub");
+            let link = Arc::new(feed.link());
+            let front = Front::open(&folder.path().join("cache"), link)
+                .await
+                .expect("a cache");
+            Self {
+                feed,
+                events: front.cache.events(),
+                front,
+                asked: Arc::default(),
+                _folder: folder,
+            }
+        }
+
+        async fn read(&self) {
+            let (asked, position) = (self.asked.clone(), self.feed.position());
+            let fetch = move || {
+                let count = asked.fetch_add(1, Ordering::SeqCst) + 1;
+                Ok(Fetched::json(&count)?.at(position))
+            };
+            let question = Asked::Patient("p".to_owned());
+            let entry = self.front.read(&question, fetch).await;
+            assert!(entry.is_some());
+        }
+
+        /// Waits until the hub vouches for the entry.
+        async fn verified(&mut self) {
+            let key = self.front.session.key("patient", &["p"]).expect("a key");
+            let held = || self.front.session.peek(&key).expect("open");
+            while !held().is_some_and(|entry| entry.verified) {
+                self.events.next().await.expect("an event");
+            }
+        }
+
+        fn asked(&self) -> u64 {
+            self.asked.load(Ordering::SeqCst)
+        }
+    }
+
+    #[tokio::test]
+    async fn the_database_is_asked_once_until_the_patient_changes() {
+        let mut ward = Ward::open().await;
+        ward.read().await;
+        ward.verified().await;
+        let once = ward.asked();
+        ward.read().await;
+        ward.front.give_up("somebody-else").await;
+        ward.read().await;
+        assert_eq!(ward.asked(), once);
+        ward.front.give_up("p").await;
+        ward.read().await;
+        assert_eq!(ward.asked(), once + 1);
     }
 }

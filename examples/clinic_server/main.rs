@@ -12,6 +12,7 @@ mod database;
 mod dicom_routes;
 mod feed;
 mod fhir_routes;
+mod front;
 mod hooks;
 mod hospital;
 mod imaging;

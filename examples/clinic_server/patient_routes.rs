@@ -23,15 +23,15 @@ pub(crate) fn router() -> Router<Arc<App>> {
 
 async fn config(State(app): State<Arc<App>>) -> Response {
     let config = json!({ "hubPath": HUB_PATH, "heartbeatMs": app.heartbeat_ms });
-    answer::body(answer::JSON, &config)
+    answer::body(answer::JSON, config.to_string())
 }
 
 async fn summary(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let summary = app.hospital.get(Asked::Summary(id)).await?;
-    Ok(answer::body(answer::JSON, &summary))
+    Ok(answer::body(answer::JSON, summary.text))
 }
 
 async fn studies(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let studies = app.hospital.get(Asked::Studies(id)).await?;
-    Ok(answer::body(answer::DICOM, &studies))
+    Ok(answer::body(answer::DICOM, studies.text))
 }

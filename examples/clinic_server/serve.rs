@@ -6,12 +6,13 @@ use super::{
     builtin,
     database::Database,
     feed::Feed,
+    front::Front,
     hooks::Hooks,
     hospital::Hospital,
     imaging::Imaging,
     ndjson::{self, LoadError},
     site::Site,
-    state_dir::StateDir,
+    state_dir::{self, StateDir},
 };
 use std::{
     fmt,
@@ -69,6 +70,8 @@ pub(crate) struct Server {
     hooks: Option<Arc<Hooks>>,
     stopping: watch::Sender<bool>,
     serving: JoinHandle<()>,
+    hospital: Hospital,
+    feed: Feed,
     _state: StateDir,
 }
 
@@ -90,9 +93,16 @@ impl Server {
         let state = StateDir::open(args.state.as_deref())
             .map_err(|error| StartError::State(error.kind()))?;
 
+        let feed = Feed::open(&state.store(state_dir::HUB), args.heartbeat_ms)
+            .await
+            .map_err(StartError::Store)?;
+        let front = Front::open(&state.store(state_dir::CACHE), Arc::new(feed.link()))
+            .await
+            .map_err(StartError::Store)?;
+        let hospital = Hospital::new(database, imaging, front, feed.clone());
         let hooks = args.test_hooks.then(Arc::<Hooks>::default);
         let app = Arc::new(App {
-            hospital: Hospital::new(database, imaging, Feed::new()),
+            hospital: hospital.clone(),
             heartbeat_ms: args.heartbeat_ms,
             hooks: hooks.clone(),
         });
@@ -100,7 +110,7 @@ impl Server {
             www: args.www,
             pkg: args.pkg,
         };
-        let router = app::router(app, axum::Router::new(), site, address.port());
+        let router = app::router(app, feed.router(), site, address.port());
 
         let (stopping, mut asked) = watch::channel(false);
         let serving = tokio::spawn(async move {
@@ -117,6 +127,8 @@ impl Server {
             hooks,
             stopping,
             serving,
+            hospital,
+            feed,
             _state: state,
         })
     }
@@ -129,18 +141,24 @@ impl Server {
     /// Says good-bye to clients, lets open requests end, and closes the stores.
     pub(crate) async fn stop(self) {
         let Self {
+            address: _,
             hooks,
             stopping,
             mut serving,
-            ..
+            hospital,
+            feed,
+            _state,
         } = self;
         if let Some(hooks) = hooks {
             hooks.release_all();
         }
         stopping.send_replace(true);
+        // Clients are told before their sockets go, so that they come back later and not at once.
+        feed.close().await;
         if timeout(STOP_MAX, &mut serving).await.is_err() {
             serving.abort();
         }
+        hospital.close().await;
     }
 }
 

@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Names of the stores in the folder.
-pub(crate) const HUB_LOG: &str = "hub.redb";
-/// As above.
-pub(crate) const CACHE: &str = "cache.redb";
+/// Folder of the hub's log.
+pub(crate) const HUB: &str = "hub";
+/// Folder of the cache in front of the database.
+pub(crate) const CACHE: &str = "cache";
 
 /// A folder that this process alone uses.
 ///
@@ -47,8 +47,8 @@ impl StateDir {
         };
         let lock = File::create(path.join("lock"))?;
         lock.try_lock().map_err(|_| io::ErrorKind::ResourceBusy)?;
-        for store in [HUB_LOG, CACHE] {
-            match fs::remove_file(path.join(store)) {
+        for store in [HUB, CACHE] {
+            match fs::remove_dir_all(path.join(store)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
@@ -61,7 +61,7 @@ impl StateDir {
     }
 
     /// Where a store lies.
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn store(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 }
@@ -89,22 +89,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("state");
         let first = StateDir::open(Some(&path)).expect("free");
-        fs::write(first.file(HUB_LOG), "log").expect("written");
+        fs::create_dir(first.store(HUB)).expect("made");
         let second = StateDir::open(Some(&path)).map(drop);
         assert_eq!(
             second.map_err(|error| error.kind()),
             Err(io::ErrorKind::ResourceBusy)
         );
-        assert!(
-            first.file(HUB_LOG).exists(),
-            "a refused start removes nothing"
-        );
+        assert!(first.store(HUB).exists(), "a refused start removes nothing");
         drop(first);
         let next = StateDir::open(Some(&path)).expect("free again");
-        assert!(
-            !next.file(HUB_LOG).exists(),
-            "an unreadable store is removed"
-        );
+        assert!(!next.store(HUB).exists(), "an unreadable store is removed");
     }
 
     #[test]

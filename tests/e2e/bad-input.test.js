@@ -33,12 +33,15 @@ test("unknown classes, malformed ids and options are refused as InvalidArgument"
     "too few parts": () => session.get("medical_record", ["p"]),
     "a number for an id": () => session.patients.get(7),
     "unknown purpose": () => cache.session({ purpose: "" }),
-    "another user": () => cache.session({ user: "bert", purpose: "treatment" }),
     "scopes, not supported yet": () =>
       cache.session({ purpose: "treatment", scopes: "user/*.rs" }),
     "empty tag": () => cache.invalidate({ tag: "" }),
   });
   for (const [name, code] of Object.entries(found)) assert.equal(code, "InvalidArgument", name);
+  const stranger = await codes(page, {
+    "another user": () => cache.session({ user: "bert", purpose: "treatment" }),
+  });
+  assert.deepEqual(stranger, { "another user": "AccessDenied" });
 });
 
 test("a value that JSON cannot hold is refused and changes nothing", async (t) => {

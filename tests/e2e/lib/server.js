@@ -17,9 +17,9 @@ function program() {
 
 /**
  * Starts a back end on a free port, or on `port`; it is stopped when the test ends.
- * Options: `port`, `state`, `data`, `heartbeatMs` (default 300, so that a dead line shows soon).
+ * Options: `port`, `state`, `data`, `heartbeatMs` (default 1000, so that a dead line shows soon).
  */
-export async function startServer(t, { port = 0, state, data, heartbeatMs = 300 } = {}) {
+export async function startServer(t, { port = 0, state, data, heartbeatMs = 1000 } = {}) {
   const [command, args] = program();
   args.push("--port", String(port), "--test-hooks", "--heartbeat-ms", String(heartbeatMs));
   const { CLINICACHE_WWW: www = `${ROOT}www`, CLINICACHE_PKG: pkg = `${ROOT}pkg` } = process.env;

@@ -1,114 +1,10 @@
-//! The server over real sockets.
+//! Reads, the page, and what starts and does not start.
 
-use super::{args::Args, serve::Server};
+use super::harness::{args, first_patient, get, path_of, put, renamed, send, start};
+use crate::{args::Args, serve::Server};
 use clap::Parser as _;
-use serde_json::{Value, json};
-use std::{collections::HashMap, net::SocketAddr, path::Path};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
-
-/// An answer, headers in lower case.
-struct Answer {
-    status: u16,
-    headers: HashMap<String, String>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).expect("a JSON body")
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", String::as_str)
-    }
-
-    /// `seq` of the position header.
-    fn seq(&self) -> u64 {
-        let position = self.header("clinicache-position");
-        let (_, seq) = position.split_once('.').expect("epoch.seq");
-        seq.parse().expect("a number")
-    }
-}
-
-fn args(more: &[&str]) -> Args {
-    let base = ["clinic_server", "--port", "0", "--test-hooks"];
-    Args::parse_from(base.iter().chain(more))
-}
-
-async fn start(more: &[&str]) -> Server {
-    Server::start(args(more)).await.expect("a server")
-}
-
-async fn send(to: SocketAddr, head: &str, body: &str) -> Answer {
-    let mut stream = TcpStream::connect(to).await.expect("connected");
-    let length = body.len();
-    let host = if head.contains("\r\nHost:") {
-        String::new()
-    } else {
-        format!("Host: {to}\r\n")
-    };
-    let (line, rest) = head.split_once("\r\n").unwrap_or((head, ""));
-    let rest = if rest.is_empty() {
-        String::new()
-    } else {
-        format!("{rest}\r\n")
-    };
-    let request = format!(
-        "{line} HTTP/1.1\r\n{host}{rest}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-    );
-    stream.write_all(request.as_bytes()).await.expect("sent");
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await.expect("answered");
-    let end = bytes
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .expect("headers");
-    let body = bytes.split_off(end + 4);
-    let text = String::from_utf8(bytes).expect("text headers");
-    let mut lines = text.lines();
-    let status = lines
-        .next()
-        .and_then(|line| line.split(' ').nth(1))
-        .expect("a status");
-    Answer {
-        status: status.parse().expect("a number"),
-        headers: lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect(),
-        body,
-    }
-}
-
-async fn get(server: &Server, path: &str) -> Answer {
-    send(server.address(), &format!("GET {path}"), "").await
-}
-
-/// The first patient of the built-in people.
-async fn first_patient(server: &Server) -> Value {
-    get(server, "/api/fhir/Patient").await.json()["entry"][0]["resource"].clone()
-}
-
-fn path_of(patient: &Value) -> String {
-    format!(
-        "/api/fhir/Patient/{}",
-        patient["id"].as_str().expect("an id")
-    )
-}
-
-async fn put(server: &Server, patient: &Value) -> Answer {
-    let head = format!("PUT {}", path_of(patient));
-    send(server.address(), &head, &patient.to_string()).await
-}
-
-fn renamed(patient: &Value, family: &str) -> Value {
-    let mut patient = patient.clone();
-    patient["name"] = json!([{ "family": family }]);
-    patient
-}
+use serde_json::json;
+use std::path::{Path, PathBuf};
 
 #[tokio::test]
 async fn people_come_in_file_order_and_every_answer_is_private_and_positioned() {
@@ -178,86 +74,6 @@ async fn clinical_resources_are_found_by_patient_only() {
     assert_eq!(
         (unknown.status, &unknown.json()["issue"][0]["code"]),
         (404, &json!("not-found"))
-    );
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_change_counts_the_version_and_the_position_up() {
-    let server = start(&[]).await;
-    let first = first_patient(&server).await;
-    let answer = put(&server, &renamed(&first, "Changed")).await;
-    assert_eq!(
-        (answer.status, answer.header("etag"), answer.seq()),
-        (200, "W/\"2\"", 1)
-    );
-    assert_eq!(answer.json()["meta"]["versionId"], "2");
-    let read = get(&server, &path_of(&first)).await;
-    assert_eq!(read.json()["name"][0]["family"], "Changed");
-    assert_eq!(read.seq(), 1);
-
-    let head = format!("PUT {}\r\nIf-Match: W/\"1\"", path_of(&first));
-    let late = send(server.address(), &head, &first.to_string()).await;
-    assert_eq!((late.status, late.seq()), (412, 1));
-    let head = format!("PUT {}\r\nIf-Match: W/\"2\"", path_of(&first));
-    let current = send(server.address(), &head, &first.to_string()).await;
-    assert_eq!((current.status, current.header("etag")), (200, "W/\"3\""));
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_bad_change_is_refused_without_repeating_any_of_it() {
-    let server = start(&[]).await;
-    let first = first_patient(&server).await;
-    let path = path_of(&first);
-    for body in [
-        "{\"resourceType\":\"Patient\",\"id\":\"Secretperson",
-        "{\"resourceType\":\"Patient\",\"id\":\"Secretperson\"}",
-        "{\"resourceType\":\"Secretperson\"}",
-        "\"Secretperson\"",
-    ] {
-        let answer = send(server.address(), &format!("PUT {path}"), body).await;
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
-        assert_eq!(answer.status, 400);
-        assert!(
-            text.contains("OperationOutcome") && !text.contains("Secretperson"),
-            "{text}"
-        );
-    }
-    let mut stranger = first.clone();
-    stranger["id"] = json!("nobody");
-    assert_eq!(put(&server, &stranger).await.status, 404);
-    assert_eq!(get(&server, &path).await.header("etag"), "W/\"1\"");
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_held_response_keeps_what_it_read_and_its_older_position() {
-    let server = start(&[]).await;
-    let first = first_patient(&server).await;
-    let path = path_of(&first);
-    let order = |order: &str| json!({ "pathPrefix": path, order: true }).to_string();
-    let (address, hold, release) = (server.address(), order("hold"), order("release"));
-    assert_eq!(send(address, "POST /test/delay", &hold).await.status, 204);
-    let line = format!("GET {path}");
-    let held = tokio::spawn(async move { send(address, &line, "").await });
-    while get(&server, "/test/requests").await.json()["held"] != json!([path]) {
-        tokio::task::yield_now().await;
-    }
-    let changed = put(&server, &renamed(&first, "Changed")).await;
-    assert_eq!(changed.seq(), 1);
-    assert_eq!(
-        send(address, "POST /test/delay", &release).await.status,
-        204
-    );
-    let held = held.await.expect("answered");
-    assert_eq!((held.header("etag"), held.seq()), ("W/\"1\"", 0));
-    let counted = get(&server, "/test/requests").await.json();
-    assert_eq!(counted["requests"][format!("GET {path}")], 1);
-    assert_eq!(send(address, "POST /test/reset", "").await.status, 204);
-    assert_eq!(
-        get(&server, "/test/requests").await.json()["requests"],
-        json!({})
     );
     server.stop().await;
 }
@@ -344,8 +160,7 @@ async fn own_people_replace_the_built_in_ones_and_only_patients_must_be_there() 
     let data = folder.path().display().to_string();
     let refused = Server::start(args(&["--data", &data]))
         .await
-        .err()
-        .expect("no Patient.ndjson");
+        .expect_err("no Patient.ndjson");
     assert!(refused.to_string().contains("Patient.ndjson"), "{refused}");
     let patient = folder.path().join("Patient.ndjson");
     std::fs::write(&patient, r#"{"resourceType":"Patient","id":"own"}"#).expect("written");
@@ -386,15 +201,19 @@ async fn no_state_file_holds_anything_readable_of_a_patient() {
 }
 
 /// Files below `folder` that hold `text` in the clear.
-fn readable(folder: &Path, text: &str) -> Vec<std::path::PathBuf> {
-    std::fs::read_dir(folder)
-        .expect("a folder")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| {
-            let bytes = std::fs::read(path).expect("a file");
-            bytes
-                .windows(text.len())
-                .any(|window| window == text.as_bytes())
-        })
-        .collect()
+fn readable(folder: &Path, text: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(readable(&path, text));
+            continue;
+        }
+        let bytes = std::fs::read(&path).expect("a file");
+        let mut windows = bytes.windows(text.len());
+        if windows.any(|window| window == text.as_bytes()) {
+            found.push(path);
+        }
+    }
+    found
 }

@@ -1,0 +1,5 @@
+//! The server over real sockets.
+
+mod changes;
+mod harness;
+mod reads;
