@@ -47,7 +47,7 @@ export function statsView() {
   const rows = new Map();
   const element = h(
     "details",
-    { class: "stats", "data-testid": "stats-panel", ontoggle: () => update() },
+    { class: "stats", "data-testid": "stats-panel", open: true, ontoggle: () => update() },
     h("summary", {}, "Cache counters"),
     h("p", { class: "muted" }, "Counted since this page was first unlocked, without names or ids."),
     tiles,
