@@ -1,6 +1,6 @@
 //! What only IndexedDB can do to a store.
 
-use crate::support::{Replaced, eval, fresh_name, put, read, within};
+use crate::support::{Replaced, eval, fast_timers, fresh_name, put, read, within};
 use clinicache::{
     browser::Idb,
     platform::{Batch, Durability, GuardName, Store, StoreError, Table},
@@ -125,10 +125,10 @@ async fn a_deletion_that_another_connection_blocks_says_so_and_happens_later() {
     let name = fresh_name();
     let store = Idb::open(&name).await.unwrap();
     open_by_hand(&name, 1, "").await;
-    assert_eq!(
-        within(20_000, Idb::delete(&name)).await,
-        Err(StoreError::Blocked)
-    );
+    {
+        let _fast = fast_timers();
+        assert_eq!(Idb::delete(&name).await, Err(StoreError::Blocked));
+    }
     assert_eq!(store.usage().await, Err(StoreError::Closed));
     close_by_hand().await;
     within(5_000, Idb::delete(&name)).await.unwrap();
@@ -159,6 +159,28 @@ async fn an_open_given_up_leaves_no_connection_behind() {
         assert!(open.as_mut().poll(&mut context).is_pending());
     }
     within(2_000, Idb::delete(&name)).await.unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn a_browser_that_never_answers_does_not_hang_the_caller() {
+    let prototype = js_sys::eval("IDBFactory.prototype").unwrap();
+    let silent = eval("return () => globalThis.silent = new EventTarget();").await;
+    let _silent = [
+        Replaced::new(prototype.clone(), "open", &silent),
+        Replaced::new(prototype, "deleteDatabase", &silent),
+    ];
+    let _fast = fast_timers();
+    let name = fresh_name();
+    assert_eq!(Idb::open(&name).await.unwrap_err(), StoreError::Blocked);
+    // The answer comes after all: nobody wants the connection any more.
+    eval(
+        r#"globalThis.silent.result = { close() { globalThis.silent.closed = true; } };
+        globalThis.silent.dispatchEvent(new Event("success"));"#,
+    )
+    .await;
+    let closed = eval("return globalThis.silent.closed;").await;
+    assert_eq!(closed.as_bool(), Some(true));
+    assert_eq!(Idb::delete(&name).await, Err(StoreError::Blocked));
 }
 
 #[wasm_bindgen_test]

@@ -50,6 +50,14 @@ pub(crate) async fn eval(body: &str) -> JsValue {
     JsFuture::from(promise).await.unwrap()
 }
 
+/// Lets timers run a hundred times as fast while it lives.
+pub(crate) fn fast_timers() -> Replaced {
+    let fast = js_sys::eval(
+        "((start) => (callback, ms) => start(callback, ms / 100))(setTimeout.bind(globalThis))",
+    );
+    Replaced::new(js_sys::global().into(), "setTimeout", &fast.unwrap())
+}
+
 /// A value under a global name while it lives, the original afterwards.
 pub(crate) struct Replaced {
     object: JsValue,

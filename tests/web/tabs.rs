@@ -1,6 +1,6 @@
 //! Sibling tabs over BroadcastChannel and Web Locks.
 
-use crate::support::{Replaced, eval, fresh_name, within};
+use crate::support::{Replaced, eval, fast_timers, fresh_name, within};
 use clinicache::{
     browser::BrowserTabs,
     platform::{Clock, Leadership, SystemClock, TabEvent, Tabs},
@@ -16,6 +16,13 @@ async fn next(events: &mut mpsc::Receiver<TabEvent>) -> TabEvent {
 
 async fn lead(tabs: &BrowserTabs, steal: bool) -> Leadership {
     within(2_000, tabs.lead(steal)).await
+}
+
+/// A worker has no page of its own and watches its timer instead.
+fn in_page() -> bool {
+    js_sys::eval("typeof document === 'object'")
+        .unwrap()
+        .is_truthy()
 }
 
 #[wasm_bindgen_test]
@@ -126,8 +133,7 @@ async fn without_web_locks_a_tab_leads_at_once() {
 
 #[wasm_bindgen_test]
 async fn a_page_that_comes_back_says_so() {
-    if eval("return typeof document").await.as_string().as_deref() != Some("object") {
-        // A worker has no page of its own; it watches its timer.
+    if !in_page() {
         return;
     }
     let tabs = BrowserTabs::new(&fresh_name());
@@ -145,7 +151,7 @@ async fn a_page_that_comes_back_says_so() {
 
 #[wasm_bindgen_test]
 async fn a_page_hidden_for_long_says_so_when_it_is_shown() {
-    if eval("return typeof document").await.as_string().as_deref() != Some("object") {
+    if !in_page() {
         return;
     }
     let tabs = BrowserTabs::new(&fresh_name());
@@ -166,4 +172,27 @@ async fn a_page_hidden_for_long_says_so_when_it_is_shown() {
     eval(&hide(true, 1_002_000)).await;
     eval(&hide(false, 1_102_000)).await;
     assert_eq!(next(&mut events).await, TabEvent::Resumed);
+}
+
+#[wasm_bindgen_test]
+async fn a_worker_that_was_suspended_says_so_when_its_timer_comes_late() {
+    if in_page() {
+        return;
+    }
+    let tabs = BrowserTabs::new(&fresh_name());
+    let real_now = js_sys::eval("Date.now").unwrap();
+    let date = js_sys::eval("Date").unwrap();
+    let _fast = fast_timers();
+    let mut events = tabs.events();
+    SystemClock.sleep(35_000).await;
+    assert!(events.next().now_or_never().is_none());
+    {
+        let late = js_sys::Function::new_with_args("", "return Date.real() + 60_000");
+        let _real = Replaced::new(date.clone(), "real", &real_now);
+        let _late = Replaced::new(date, "now", &late);
+        assert_eq!(
+            within(200_000, events.next()).await,
+            Some(TabEvent::Resumed)
+        );
+    }
 }

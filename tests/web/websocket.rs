@@ -1,6 +1,6 @@
 //! Links over WebSocket.
 
-use crate::support::{Replaced, eval, within};
+use crate::support::{Replaced, eval, fast_timers, within};
 use clinicache::{
     ErrorKind, Result,
     browser::WebSocketTransport,
@@ -116,6 +116,18 @@ async fn a_hub_that_hangs_up_before_it_accepts_is_unavailable() {
     let hub = FakeHub::install().await;
     let error = hub.connect("socket.end()").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
+}
+
+#[wasm_bindgen_test]
+async fn a_hub_that_never_accepts_runs_into_the_time_out() {
+    let hub = FakeHub::install().await;
+    let transport = WebSocketTransport::new("wss://his.example/hub").unwrap();
+    let error = {
+        let _fast = fast_timers();
+        transport.connect().await.unwrap_err()
+    };
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!(hub.closed_with().await, Some(1000.0));
 }
 
 #[wasm_bindgen_test]
