@@ -424,7 +424,7 @@ impl Pump {
                 if let Some(source) = &self.core.token
                     && let Ok(token) = source.token().await
                 {
-                    return self.feed(|feed, _| feed.on_token(token));
+                    return self.feed(|feed, now| feed.on_token(token, now));
                 }
             }
             Effect::State(feed) => {

@@ -154,7 +154,7 @@ impl<P: Pipe> Connection<P> {
                 Event::Incoming(Incoming::Closed) => return,
                 Event::Incoming(incoming) => self.incoming(incoming, &mut out),
                 Event::Wake => more = self.advance(&mut out),
-                Event::Timer => self.timer(&mut out),
+                Event::Timer => more = self.timer(&mut out),
                 Event::Closing => {
                     let retry_ms = self.shared.jitter(250, 2_000);
                     self.peer
@@ -208,34 +208,36 @@ impl<P: Pipe> Connection<P> {
         more
     }
 
-    fn timer(&mut self, out: &mut Vec<Out>) {
+    /// What is due; `true` when more waits to be delivered.
+    fn timer(&mut self, out: &mut Vec<Out>) -> bool {
         if self.expire(out) {
-            return;
+            return false;
         }
         let now = moment(&self.shared);
         if now.mono_ms < self.beat_at {
-            return;
+            return false;
         }
         let config = &self.shared.config;
         if !self.peer.is_open() {
-            return self
-                .peer
+            self.peer
                 .leave("hello", Some(RETRY_MS), CloseCode::Policy, out);
+            return false;
         }
         let hb_ms = config.peer.hb_ms;
         if self.pipe.pings()
             && now.mono_ms.saturating_sub(self.heard_at) > 3 * hb_ms + config.dead_ms
         {
-            return self
-                .peer
+            self.peer
                 .leave("silent", Some(RETRY_MS), CloseCode::TryLater, out);
+            return false;
         }
         self.beat_at = now.mono_ms + self.shared.jitter(hb_ms - hb_ms / 5, hb_ms);
-        // What is not delivered yet must come before the heartbeat that counts it.
-        if !self.advance(out) {
-            self.peer.beat(now.wall_ms, out);
-            self.ping = true;
-        }
+        let more = self.advance(out);
+        // It counts what was looked at, and nothing of what still waits: a hub that is busy for
+        // long does not fall silent.
+        self.peer.beat(now.wall_ms, out);
+        self.ping = true;
+        more
     }
 
     /// Ends the connection with its token, and warns before.

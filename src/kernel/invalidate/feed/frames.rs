@@ -339,8 +339,13 @@ impl Feed {
             self.garbage(detail, now, out);
             return;
         }
-        // Continuity cannot hold for some topics where the log is another.
-        let scope = if alien { ResetScope::All } else { scope };
+        if alien && scope != ResetScope::All {
+            // Continuity cannot hold for some topics where the log is another.
+            let all = (ResetScope::All, ResetMode::Revalidate);
+            self.reset(all.0, all.1, upto.clone(), now, out);
+            self.reset(scope, mode, upto, now, out);
+            return;
+        }
         let mut reset = Reset {
             scope,
             mode,

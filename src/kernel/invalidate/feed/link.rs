@@ -123,11 +123,16 @@ impl Feed {
 
     /// A new token, for [`Effect::Authenticate`].
     #[must_use]
-    pub fn on_token(&self, token: String) -> Vec<Effect> {
-        match self.role {
-            Role::Leader(Link::Open(_)) => vec![Effect::Send(ClientFrame::Auth { token })],
-            _ => Vec::new(),
+    pub fn on_token(&mut self, token: String, now: Now) -> Vec<Effect> {
+        let mut out = Vec::new();
+        if let Role::Leader(Link::Open(_)) = self.role {
+            out.push(Effect::Send(ClientFrame::Auth { token }));
+            // It may allow what the old one did not.
+            self.topics.allow_again();
+            self.ask(now, &mut out);
         }
+        self.finish(now, &mut out);
+        out
     }
 
     /// The connection ended, frames were lost on it, or none could be opened.

@@ -252,6 +252,14 @@ impl Topics {
         }
     }
 
+    /// What was refused may be asked for again.
+    pub(super) fn allow_again(&mut self) {
+        for topic in self.map.values_mut().filter(|topic| topic.denied) {
+            topic.denied = false;
+            topic.want = lower(topic.want, None);
+        }
+    }
+
     /// A wish for more cover was refused; what is covered stays.
     pub(super) fn give_up_asking(&mut self, name: &str) {
         if let Some(topic) = self.map.get_mut(name)

@@ -5,7 +5,7 @@ mod requests;
 
 use super::{bucket::Bucket, index::TopicHash, log::Log};
 use crate::kernel::{
-    invalidate::{Epoch, Position},
+    invalidate::{Epoch, Position, SEQ_MAX},
     protocol::{
         ClientFrame, FRAME_BYTES_MAX, HubFrame, Limits, NAME_BYTES_MAX, ResetMode, ResetScope,
         TOPICS_PER_FRAME_MAX, VERSION,
@@ -182,6 +182,10 @@ impl Peer {
         let Ok(frame) = serde_json::from_str::<ClientFrame>(text) else {
             return self.leave("protocol", None, CloseCode::Protocol, out);
         };
+        if self.stage == Stage::Open && self.epoch.as_ref() != Some(view.log.epoch()) {
+            // What the peer has looked at are positions of another log.
+            self.restart(view.log, "epoch", out);
+        }
         match (frame, self.stage) {
             (ClientFrame::Hello { v, token, .. }, Stage::Greeting) => {
                 if v == VERSION {
@@ -269,7 +273,7 @@ impl Peer {
             Stage::Open => {
                 let lost = self.topics.keys().filter(|topic| !(view.allows)(topic));
                 let lost: Vec<_> = lost.cloned().collect();
-                self.lose(&lost, out);
+                self.lose(&lost, view.log, out);
             }
             Stage::Greeting | Stage::Gone => {}
         }
@@ -321,10 +325,7 @@ impl Peer {
     }
 
     /// Takes away topics that the token does not allow any more, with what the client holds.
-    fn lose(&mut self, topics: &[Arc<str>], out: &mut Vec<Out>) {
-        let Some(epoch) = self.epoch.clone() else {
-            return;
-        };
+    fn lose(&mut self, topics: &[Arc<str>], log: &Log, out: &mut Vec<Out>) {
         for part in topics.chunks(256) {
             for topic in part {
                 self.topics.remove(topic);
@@ -336,8 +337,9 @@ impl Peer {
                     scope: ResetScope::Topics(names),
                     mode: ResetMode::Purge,
                     reason: "scope".into(),
-                    epoch: epoch.clone(),
-                    upto: self.seen,
+                    epoch: log.epoch().clone(),
+                    // No position of today is late enough to keep anything.
+                    upto: (log.head() + 1).min(SEQ_MAX),
                 },
                 out,
             );

@@ -1,6 +1,7 @@
 //! One client, frames by hand. Scenario numbers are those of `docs/protocol.md`.
 
 mod follower;
+mod joint;
 mod property;
 mod rules;
 mod trust;

@@ -1,7 +1,7 @@
 //! A client against a simple hub, through a link that drops, repeats, swaps, delays and ends.
 
 use super::{
-    world::{Action, Hub, Outgoing, World, action},
+    world::{Action, Hub, Outgoing, World, action, cases},
     *,
 };
 use crate::kernel::protocol::{ResetMode, ResetScope, TopicSince};
@@ -213,7 +213,7 @@ impl Hub for Plain {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 400,
+        cases: cases(),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -257,6 +257,6 @@ fn a_calm_world_is_covered() {
         world.act(&Action::Publish(usize::from(round) % 4));
         world.settle();
     }
-    assert!(world.covered > 10_000, "{}", world.covered);
+    assert!(world.covered > 2_000, "{}", world.covered);
     world.check_quiet();
 }

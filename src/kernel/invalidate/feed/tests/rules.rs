@@ -257,6 +257,26 @@ fn another_epoch_resets_everything_whatever_its_numbers() {
     }
 }
 
+/// S18: what another log says of some topics is said of them alone, after everything went.
+#[test]
+fn a_reset_of_some_topics_by_another_log_unverifies_the_rest() {
+    let mut tab = Tab::live(10, &[("a", 5), ("b", 5)]);
+    let scope = ResetScope::Topics(vec!["a".into()]);
+    let at = Position::new(epoch(2), 3);
+    tab.hear(&reset(scope, ResetMode::Purge, at.clone()));
+    let modes: Vec<ResetMode> = tab
+        .log
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Reset { mode, .. } => Some(*mode),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(modes, [ResetMode::Revalidate, ResetMode::Purge]);
+    assert!(!tab.covers("b", 10) && tab.feed.covers(&["b"], &at, tab.now));
+    assert!(!tab.feed.covers(&["a"], &at, tab.now));
+}
+
 /// S18: a hub that forgets to say so.
 #[test]
 fn another_epoch_resets_everything_even_if_the_hub_answers_the_resume() {

@@ -368,12 +368,29 @@ fn a_hub_that_cannot_be_reached_is_tried_less_and_less_often() {
 #[test]
 fn an_expiring_token_is_replaced_on_the_open_connection() {
     let mut tab = Tab::live(10, &[]);
+    tab.want("a", None);
+    tab.hear(&HubFrame::SubOk {
+        rid: tab.sent_rid(),
+        from: 10,
+        topics: Vec::new(),
+        denied: vec![TopicDenied {
+            t: "a".into(),
+            code: "forbidden".into(),
+        }],
+    });
     tab.hear_text(r#"{"type":"auth_expiring","in_s":60}"#);
     assert!(tab.log.contains(&Effect::Authenticate));
-    let frame = ClientFrame::Auth {
-        token: "new".into(),
-    };
-    assert_eq!(tab.feed.on_token("new".into()), [Effect::Send(frame)]);
+    tab.log.clear();
+    let effects = tab.feed.on_token("new".into(), tab.now);
+    let token = "new".into();
+    assert_eq!(
+        effects.first(),
+        Some(&Effect::Send(ClientFrame::Auth { token }))
+    );
+    // What the old token did not allow is asked for again.
+    tab.perform(effects);
+    tab.sub_ok(tab.sent_rid(), 10);
+    assert!(tab.covers("a", 10));
 }
 
 #[test]

@@ -2,12 +2,19 @@
 //! that may be slow, fail or crash, and an oracle that sees everything.
 
 use super::*;
+use crate::kernel::protocol::{ResetMode, ResetScope};
 use proptest::prelude::*;
 use std::collections::{HashMap, VecDeque};
 
 pub(super) const TOPICS: [&str; 4] = ["a", "b", "c", "d"];
 /// The longest that a link delays a frame while time passes in small steps, in milliseconds.
 const DELAY_MS: u64 = 60_000;
+
+/// How many worlds: few by default, `PROPTEST_CASES` for a soak.
+pub(super) fn cases() -> u32 {
+    let cases = std::env::var("PROPTEST_CASES").ok();
+    cases.and_then(|cases| cases.parse().ok()).unwrap_or(128)
+}
 
 /// What a hub sent.
 pub(super) struct Outgoing {
@@ -29,6 +36,14 @@ pub(super) trait Hub {
     /// Begins a new log.
     fn wipe(&mut self, epoch: Epoch);
     fn head(&self) -> Position;
+    /// From now on the client may not hear of a topic; with `told`, the hub looks at once.
+    fn scope(&mut self, denied: Option<usize>, told: bool) -> Vec<Outgoing> {
+        let _ = (denied, told);
+        Vec::new()
+    }
+    fn at(&mut self, now: Now) {
+        let _ = now;
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -56,13 +71,11 @@ pub(super) enum Action {
     Forget(usize),
     Compact,
     Wipe,
+    Scope(Option<usize>, bool),
 }
 
 pub(super) fn action() -> impl Strategy<Value = Action> {
-    use Action::{
-        Beat, Commit, Compact, Connect, Crash, Cut, Drop, Fail, Fill, Flush, Forget, Pass, Publish,
-        Repeat, SetBack, Sleep, Swap, Timer, ToClient, ToHub, Wipe,
-    };
+    use Action::*;
     prop_oneof![
         12 => (0..TOPICS.len()).prop_map(Publish),
         8 => Just(Flush),
@@ -85,6 +98,7 @@ pub(super) fn action() -> impl Strategy<Value = Action> {
         1 => (0..TOPICS.len()).prop_map(Forget),
         1 => Just(Compact),
         1 => Just(Wipe),
+        2 => (prop::option::of(0..TOPICS.len()), any::<bool>()).prop_map(|(t, told)| Scope(t, told)),
     ]
 }
 
@@ -126,6 +140,8 @@ pub(super) struct World<H> {
     slept: bool,
     /// How often an entry was found covered.
     pub(super) covered: u64,
+    /// How often something was purged.
+    pub(super) purges: u64,
 }
 
 impl<H: Hub> World<H> {
@@ -152,6 +168,7 @@ impl<H: Hub> World<H> {
             published: Vec::new(),
             slept: false,
             covered: 0,
+            purges: 0,
         };
         world.crash();
         world
@@ -237,6 +254,10 @@ impl<H: Hub> World<H> {
                 self.epochs += 1;
                 self.hub.wipe(epoch(self.epochs));
             }
+            Action::Scope(denied, told) => {
+                let sent = self.hub.scope(denied, told);
+                self.send(sent);
+            }
         }
         self.check();
     }
@@ -244,6 +265,7 @@ impl<H: Hub> World<H> {
     fn pass(&mut self, wall: u64, mono: u64) {
         self.now.wall_ms += wall;
         self.now.mono_ms += mono;
+        self.hub.at(self.now);
     }
 
     fn send(&mut self, frames: Vec<Outgoing>) {
@@ -355,8 +377,30 @@ impl<H: Hub> World<H> {
                 });
                 self.saved.0 = Some(cursor);
             }
-            Effect::Reset { cursor, .. } => {
-                // Entries stay, so that the oracle sees whether the feed still covers them.
+            Effect::Reset {
+                scope,
+                mode,
+                upto,
+                cursor,
+                ..
+            } => {
+                // Entries stay, so that the oracle sees whether the feed still covers them;
+                // what is purged goes.
+                if mode == ResetMode::Purge {
+                    self.purges += 1;
+                    self.entries.retain(|entry| {
+                        let named = match &scope {
+                            ResetScope::All => true,
+                            ResetScope::Topics(names) => {
+                                let mut topics = entry.topics.iter();
+                                topics.any(|topic| names.iter().any(|name| name == TOPICS[*topic]))
+                            }
+                        };
+                        let before =
+                            entry.position.epoch != upto.epoch || entry.position.seq < upto.seq;
+                        !(named && before)
+                    });
+                }
                 self.saved.0 = Some(cursor);
                 self.save_topics();
             }
@@ -426,7 +470,6 @@ impl<H: Hub> World<H> {
                 self.deliver_to_hub();
                 self.deliver_to_client();
                 self.commit();
-                self.check();
             }
             let sent = self.hub.beat();
             self.send(sent);
@@ -436,12 +479,22 @@ impl<H: Hub> World<H> {
         }
     }
 
+    /// Entries that were not given up.
+    pub(super) fn held(&self) -> usize {
+        self.entries.len()
+    }
+
     /// I2 and liveness: after quiet the feed is live and at the head, nothing that was given up
     /// is held as good, and what is filled now is covered.
     pub(super) fn check_quiet(&mut self) {
+        let _ = self.hub.scope(None, false);
+        self.cut(true);
         self.settle();
         assert_eq!(self.feed.state(self.now), FeedState::Live);
         assert_eq!(self.feed.cursor(), Some(&self.hub.head()));
+        // A purge forbids cover up to the head of its time, and beyond.
+        self.act(&Action::Publish(0));
+        self.settle();
         self.fill(15, 0);
         self.settle();
         let head = self.hub.head();

@@ -41,7 +41,7 @@ impl Peer {
                 .filter(|topic| self.topics.contains_key(*topic) && !(view.allows)(topic))
                 .cloned()
                 .collect();
-            self.lose(&lost, out);
+            self.lose(&lost, log, out);
             if let Some(ops) = replay::visible(record, |topic| self.topics.contains_key(topic)) {
                 bytes += inv(self.told, record.seq, &ops, out);
                 self.told = record.seq;

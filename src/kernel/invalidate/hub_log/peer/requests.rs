@@ -19,6 +19,9 @@ use crate::kernel::{
 };
 use std::{collections::HashMap, sync::Arc};
 
+/// The code of a topic that the token does not allow.
+const FORBIDDEN: &str = "forbidden";
+
 impl Peer {
     /// Adds a topic where there is room and the token allows it.
     fn admit(
@@ -28,7 +31,7 @@ impl Peer {
         out: &mut Vec<Out>,
     ) -> Result<(), &'static str> {
         if !(view.allows)(topic) {
-            return Err("forbidden");
+            return Err(FORBIDDEN);
         }
         if self.topics.contains_key(topic) {
             return Ok(());
@@ -146,6 +149,7 @@ impl Peer {
         let log = view.log;
         let seq = cursor.seq;
         let mut denied = Vec::new();
+        let mut lost = Vec::new();
         let mut wanted: HashMap<Arc<str>, TopicHash> = HashMap::with_capacity(topics.len());
         for t in topics {
             match self.admit(&t, view, out) {
@@ -154,10 +158,15 @@ impl Peer {
                         wanted.insert(Arc::clone(topic), *hash);
                     }
                 }
-                Err(code) => denied.push(TopicDenied {
-                    t,
-                    code: code.into(),
-                }),
+                Err(code) => {
+                    if code == FORBIDDEN {
+                        lost.push(t.as_str().into());
+                    }
+                    denied.push(TopicDenied {
+                        t,
+                        code: code.into(),
+                    });
+                }
             }
         }
         // A position that this log never reached is of another life, whatever its label says.
@@ -168,9 +177,13 @@ impl Peer {
                 "epoch"
             };
             self.restart(log, reason, out);
+            self.lose(&lost, log, out);
             let from = self.seen;
             return self.answer(rid, from, Vec::new(), denied, out);
         }
+        // Whoever resumes a topic holds something of it: what was lost while the client was
+        // away goes before anything else is said.
+        self.lose(&lost, log, out);
         let mut from = Vec::new();
         let mut told = seq;
         let replayed = if seq < log.floor() {
