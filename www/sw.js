@@ -11,6 +11,7 @@ const SHELL = [
   "/handles.js",
   "/icons/icon.svg",
   "/idle.js",
+  "/imaging.css",
   "/loaders.js",
   "/manifest.webmanifest",
   "/records.css",
