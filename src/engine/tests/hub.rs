@@ -43,8 +43,11 @@ impl Hub {
 
     /// Runs the world until neither side has anything to say.
     pub(super) fn settle(&mut self) {
+        let mut rounds = 0;
         loop {
             self.sim.run_until_stalled();
+            rounds += 1;
+            assert!(rounds < 1_000, "client and hub talk without end");
             let mut heard = false;
             while let Some(peer) = self.transport.accept() {
                 heard = true;
@@ -91,14 +94,21 @@ impl Hub {
                 );
             }
             ClientFrame::Sub { rid, topics } => {
+                let told = self.connections[at].told;
                 let mut from = Vec::new();
                 for topic in topics {
-                    // What was read before the newest change of the topic is not covered.
-                    let newest = self.newest(&topic.t);
+                    // What happened since the entry was read is told again.
                     let since = topic.since.unwrap_or(head.seq);
+                    for seq in since + 1..=told {
+                        let op = self.log[seq as usize - 1].clone();
+                        if topic_of(&op) == topic.t {
+                            let (prev, ops) = (seq - 1, vec![op]);
+                            self.send(at, &HubFrame::Inv { prev, seq, ops });
+                        }
+                    }
                     from.push(TopicFrom {
-                        from: if since >= newest { since } else { head.seq },
                         t: topic.t.clone(),
+                        from: since,
                     });
                     self.connections[at].topics.insert(topic.t);
                 }
@@ -134,11 +144,6 @@ impl Hub {
             }
             _ => {}
         }
-    }
-
-    fn newest(&self, topic: &str) -> u64 {
-        let newest = self.log.iter().rposition(|op| topic_of(op) == topic);
-        newest.map_or(0, |at| at as u64 + 1)
     }
 
     /// Tells a connection what it has not heard, and that there is no more.
@@ -194,6 +199,13 @@ impl Hub {
             self.tell(at);
         }
         self.settle();
+    }
+
+    /// The next frame to each client is lost without a trace.
+    pub(super) fn lose_frame(&mut self) {
+        for connection in &mut self.connections {
+            connection.peer.drop_next(1);
+        }
     }
 
     /// Cuts every connection and lets nobody back in until `connect`.

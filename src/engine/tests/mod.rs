@@ -3,6 +3,7 @@
 mod class_rules;
 mod handles;
 mod hub;
+mod model;
 mod reads;
 mod tabs;
 mod trust;
@@ -28,6 +29,24 @@ fn key_source() -> Result<KeySource> {
     KeySource::bytes(&KEY)
 }
 
+/// Runs a call to its end. Every call settles, and none takes a simulated minute.
+#[track_caller]
+fn settled<F>(sim: &Sim, call: F) -> F::Output
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let started = sim.start(call);
+    sim.run_until_stalled();
+    for _ in 0..600 {
+        if let Some(output) = started.take() {
+            return output;
+        }
+        sim.advance(100);
+    }
+    panic!("a call did not settle within a minute")
+}
+
 /// One open cache and its world.
 struct Ward {
     sim: Sim,
@@ -47,7 +66,7 @@ impl Ward {
         if let Some(transport) = transport {
             builder = builder.feed(Arc::new(transport.clone()));
         }
-        let cache = sim.run_timed(builder.open())?;
+        let cache = settled(sim, builder.open())?;
         let session = cache.session(USER, Purpose::Treatment)?;
         Ok(Self {
             sim: sim.clone(),
@@ -60,7 +79,7 @@ impl Ward {
     fn read(&self, class: &str, parts: &[&str], fetched: Fetched) -> Result<Entry> {
         let key = self.session.key(class, parts)?;
         let session = self.session.clone();
-        self.sim.run_timed(async move {
+        settled(&self.sim, async move {
             let fetch = || async { Ok(fetched) };
             session.get_or_fetch(&key, fetch).await
         })
@@ -75,21 +94,23 @@ impl Ward {
     fn get(&self, class: &str, parts: &[&str]) -> Result<Option<Entry>> {
         let key = self.session.key(class, parts)?;
         let session = self.session.clone();
-        self.sim.run_timed(async move { session.get(&key).await })
+        settled(&self.sim, async move { session.get(&key).await })
     }
 
     fn put(&self, class: &str, parts: &[&str], json: &str, fill: Fill) -> Result<()> {
         let key = self.session.key(class, parts)?;
         let (session, body) = (self.session.clone(), Body::Json(json.into()));
-        self.sim
-            .run_timed(async move { session.put(&key, body, fill).await })
+        settled(
+            &self.sim,
+            async move { session.put(&key, body, fill).await },
+        )
     }
 
     /// A read whose origin cannot be reached.
     fn read_without_origin(&self, class: &str, parts: &[&str]) -> Result<Entry> {
         let key = self.session.key(class, parts)?;
         let session = self.session.clone();
-        self.sim.run_timed(async move {
+        settled(&self.sim, async move {
             let fetch = || async { Err(Error::new(ErrorKind::OriginFailed, "unreachable")) };
             session.get_or_fetch(&key, fetch).await
         })
@@ -132,6 +153,11 @@ impl Origin {
 
     fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Calls without an answer, those of callers that gave up among them.
+    fn waiting(&self) -> usize {
+        self.waiting.lock().map_or(0, |waiting| waiting.len())
     }
 
     /// Answers the oldest call that waits.
