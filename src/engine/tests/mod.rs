@@ -13,6 +13,7 @@ use super::{Cache, CacheBuilder, Entry, Fetched, Fill, KeySource, Purpose, Sessi
 use crate::{
     Error, ErrorKind, Result,
     kernel::{envelope::Body, invalidate::Position},
+    platform::MaybeSend,
     store::Memory,
     testkit::{Sim, SimTransport, Started},
 };
@@ -33,8 +34,8 @@ fn key_source() -> Result<KeySource> {
 #[track_caller]
 fn settled<F>(sim: &Sim, call: F) -> F::Output
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future + MaybeSend + 'static,
+    F::Output: MaybeSend + 'static,
 {
     let started = sim.start(call);
     sim.run_until_stalled();
@@ -138,7 +139,7 @@ struct Origin {
 }
 
 impl Origin {
-    fn call(self) -> impl Future<Output = Result<Fetched>> + Send {
+    fn call(self) -> impl Future<Output = Result<Fetched>> + MaybeSend {
         let (sender, answer) = oneshot::channel();
         self.calls.fetch_add(1, Ordering::Relaxed);
         if let Ok(mut waiting) = self.waiting.lock() {
