@@ -13,6 +13,9 @@ mod peer;
 mod record;
 mod replay;
 
+#[cfg(test)]
+mod tests;
+
 pub use bucket::Bucket;
 pub use index::{TopicHash, Touched};
 pub use invalidation::{Checked, Invalidation};

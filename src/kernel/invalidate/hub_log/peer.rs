@@ -182,8 +182,10 @@ impl Peer {
         let Ok(frame) = serde_json::from_str::<ClientFrame>(text) else {
             return self.leave("protocol", None, CloseCode::Protocol, out);
         };
-        if self.stage == Stage::Open && self.epoch.as_ref() != Some(view.log.epoch()) {
-            // What the peer has looked at are positions of another log.
+        // Whatever the client asks, it must know first that the log began a new life; what it
+        // named of positions was of the old one.
+        let reborn = self.is_open() && self.epoch.as_ref() != Some(view.log.epoch());
+        if reborn {
             self.restart(view.log, "epoch", out);
         }
         match (frame, self.stage) {
@@ -195,7 +197,10 @@ impl Peer {
                     self.leave("version", None, CloseCode::Protocol, out);
                 }
             }
-            (ClientFrame::Sub { rid, topics }, Stage::Open) => {
+            (ClientFrame::Sub { rid, mut topics }, Stage::Open) => {
+                if reborn {
+                    topics.iter_mut().for_each(|topic| topic.since = None);
+                }
                 if self.admits(rid, &topics, |topic| &topic.t, 1, now.mono_ms, out) {
                     self.subscribe(rid, topics, view, out);
                 }
