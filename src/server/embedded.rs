@@ -9,7 +9,15 @@ use crate::{
 };
 use file::File;
 use redb::{ReadTransaction, ReadableDatabase};
-use std::{fmt, ops::Bound, path::Path, sync::Arc};
+use std::{
+    fmt,
+    ops::Bound,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
 use tokio::sync::{mpsc, oneshot};
 use writer::Job;
 
@@ -24,15 +32,18 @@ const QUEUE_MAX: usize = 1024;
 /// promises. Commits that wait at the same time share one transaction and one flush, so the
 /// price is paid per group and not per batch.
 ///
-/// A handle is cheap to clone. [`Store::close`] lets go of the file at once; dropping the last
-/// handle does so a moment later, from the writer's thread.
+/// A clone is another connection to the same database: closing one leaves the others open.
+/// [`Store::close`] of the last one lets go of the file before it returns; dropping the last one
+/// does so a moment later, from the writer's thread.
 ///
 /// # Cancel safety
 /// A batch that was handed over is applied even when the future of its `commit` is dropped.
-#[derive(Clone)]
 pub struct Embedded {
     file: Arc<File>,
     jobs: mpsc::Sender<Job>,
+    closed: AtomicBool,
+    /// Connections that are not closed.
+    open: Arc<AtomicUsize>,
 }
 
 impl Embedded {
@@ -48,7 +59,25 @@ impl Embedded {
         let file = Arc::new(File::open(dir.as_ref())?);
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         writer::start(Arc::clone(&file), queue)?;
-        Ok(Self { file, jobs })
+        Ok(Self {
+            file,
+            jobs,
+            closed: AtomicBool::new(false),
+            open: Arc::new(AtomicUsize::new(1)),
+        })
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            Err(StoreError::Closed)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Closes this connection; tells whether it was the last one.
+    fn leave(&self) -> bool {
+        !self.closed.swap(true, Ordering::AcqRel) && self.open.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
     /// Runs a read transaction where blocking is allowed.
@@ -57,6 +86,7 @@ impl Embedded {
         T: Send + 'static,
         F: Fn(&ReadTransaction) -> Result<T, StoreError> + Send + 'static,
     {
+        self.check()?;
         let file = Arc::clone(&self.file);
         let work = move || {
             let outcome = file.with(|database| {
@@ -122,6 +152,7 @@ impl Store for Embedded {
     }
 
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.check()?;
         self.ask(|answer| Job::Commit(batch, answer)).await?
     }
 
@@ -154,12 +185,36 @@ impl Store for Embedded {
     }
 
     async fn wipe(&self) -> Result<(), StoreError> {
+        self.check()?;
         self.ask(Job::Wipe).await?
     }
 
     async fn close(&self) {
-        // An error means that it is closed already.
-        let _ = self.ask(Job::Close).await;
+        if self.leave() {
+            // An error means that the writer ended already.
+            let _ = self.ask(Job::Close).await;
+        }
+    }
+}
+
+impl Clone for Embedded {
+    fn clone(&self) -> Self {
+        // A clone of a closed connection is closed: there may be nothing left to connect to.
+        let closed = self.closed.load(Ordering::Acquire);
+        self.open.fetch_add(usize::from(!closed), Ordering::AcqRel);
+        Self {
+            file: Arc::clone(&self.file),
+            jobs: self.jobs.clone(),
+            closed: AtomicBool::new(closed),
+            open: Arc::clone(&self.open),
+        }
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        // The writer ends when the last sender is gone; there is nobody to wait for it.
+        self.leave();
     }
 }
 
