@@ -2,6 +2,8 @@
 #![cfg(not(target_family = "wasm"))]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+#[path = "server/conformance.rs"]
+mod conformance;
 #[path = "server/embedded.rs"]
 mod embedded;
 #[path = "server/hub/mod.rs"]

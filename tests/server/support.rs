@@ -54,6 +54,18 @@ pub(crate) async fn serve(hub: &Hub) -> SocketAddr {
     address
 }
 
+/// Waits for something that happens by itself, and fails when it does not.
+pub(crate) async fn until(mut happened: impl FnMut() -> bool) {
+    let polling = async {
+        while !happened() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, polling)
+        .await
+        .expect("it does not happen");
+}
+
 /// One WebSocket to a hub.
 pub(crate) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,

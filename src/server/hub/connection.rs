@@ -14,6 +14,8 @@ use std::{future::Future, sync::Arc};
 const WARN_MS: u64 = 60_000;
 /// Reconnect no sooner than this after a token ended or a policy was away, in milliseconds.
 const RETRY_MS: u64 = 1_000;
+/// How long a closed connection waits for the other side to close too, in milliseconds.
+const LINGER_MS: u64 = 1_000;
 /// The longest sleep; what is due later is looked at again then.
 const SLEEP_MS_MAX: u64 = 60_000;
 
@@ -164,9 +166,20 @@ impl<P: Pipe> Connection<P> {
             match self.perform(out).await {
                 Next::Go => {}
                 Next::Advance => more = true,
-                Next::Close(code) => return self.pipe.close(code).await,
+                Next::Close(code) => return self.close(code).await,
                 Next::Gone => return,
             }
+        }
+    }
+
+    /// Closes politely. A socket that is dropped with unread bytes in it takes back what it
+    /// sent last, and that was the word on why.
+    async fn close(mut self, code: CloseCode) {
+        self.pipe.close(code).await;
+        let answered = async { while !matches!(self.pipe.receive().await, Incoming::Closed) {} };
+        tokio::select! {
+            () = answered => {}
+            () = self.shared.platform.clock.sleep(LINGER_MS) => {}
         }
     }
 

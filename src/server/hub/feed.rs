@@ -82,5 +82,8 @@ impl Pipe for Channels {
         false
     }
 
-    async fn close(&mut self, _code: CloseCode) {}
+    async fn close(&mut self, _code: CloseCode) {
+        self.received.close();
+        self.sender.disconnect();
+    }
 }

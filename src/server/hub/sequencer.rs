@@ -59,6 +59,8 @@ pub(super) async fn run(
     while let Some(first) = queue.recv().await {
         group(&shared, &mut storage, &mut queue, first).await;
     }
+    // Whoever waits for the end may open the store again.
+    drop(storage);
     done.send_replace(true);
 }
 

@@ -1,3 +1,10 @@
 //! The hub over loopback sockets.
 
+mod abuse;
+mod access;
+mod at_rest;
 mod feed;
+mod life;
+mod pull;
+mod remote;
+mod window;
