@@ -394,6 +394,30 @@ fn what_the_token_does_not_allow_is_denied_and_not_replayed() {
 }
 
 #[test]
+fn what_was_lost_while_away_is_purged_before_anything_else_is_told() {
+    let log = six();
+    let mut wire = Wire::open(&log);
+    let resume = ClientFrame::Resume {
+        rid: 1,
+        epoch: epoch(1),
+        seq: 4,
+        topics: vec!["a".into(), "b".into()],
+    };
+    let text = serde_json::to_string(&resume).expect("a frame");
+    let (_, out) = wire.view(&log, &|topic| topic == "b", |peer, view, out| {
+        peer.on_text(&text, view, out);
+    });
+    let frames = frames(&out);
+    assert_eq!(
+        frames[..2],
+        [
+            reset(topics(&["a"]), ResetMode::Purge, "scope", 1, 7),
+            inv(4, 5, "b")
+        ]
+    );
+}
+
+#[test]
 fn a_topic_lost_at_delivery_is_purged_before_anything_of_it_is_told() {
     let mut log = log(1);
     let mut wire = Wire::open(&log);
@@ -407,7 +431,7 @@ fn a_topic_lost_at_delivery_is_purged_before_anything_of_it_is_told() {
     assert_eq!(
         frames(&out),
         [
-            reset(topics(&["a"]), ResetMode::Purge, "scope", 1, 0),
+            reset(topics(&["a"]), ResetMode::Purge, "scope", 1, 3),
             inv(0, 2, "b")
         ]
     );
@@ -423,7 +447,7 @@ fn a_new_token_takes_away_what_it_does_not_allow() {
     let out = wire.accept(&log, &|topic| topic == "b");
     assert_eq!(
         frames(&out),
-        [reset(topics(&["a"]), ResetMode::Purge, "scope", 1, 0)]
+        [reset(topics(&["a"]), ResetMode::Purge, "scope", 1, 1)]
     );
     assert_eq!(wire.peer.topics().map(|t| &**t).collect::<Vec<_>>(), ["b"]);
 }
