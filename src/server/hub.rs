@@ -213,6 +213,7 @@ pub struct HubBuilder {
     topics_max: usize,
     budget_bytes: usize,
     replay_bytes: usize,
+    fresh_log: bool,
 }
 
 impl Default for HubBuilder {
@@ -229,6 +230,7 @@ impl Default for HubBuilder {
             topics_max: 10_000,
             budget_bytes: 64 << 10,
             replay_bytes: 256 << 10,
+            fresh_log: false,
         }
     }
 }
@@ -298,6 +300,14 @@ impl HubBuilder {
         self
     }
 
+    /// Begins a new log under a new epoch although the old one can be read. To be called once
+    /// after the store was restored from a backup: the restored log would give out positions
+    /// again that clients already know, and nothing in it can tell.
+    pub const fn fresh_log(mut self) -> Self {
+        self.fresh_log = true;
+        self
+    }
+
     /// Time, randomness and tasks; the operating system's unless told.
     pub fn platform(mut self, platform: Platform) -> Self {
         self.platform = Some(platform);
@@ -325,7 +335,10 @@ impl HubBuilder {
         }
         let platform = self.platform.unwrap_or_else(Platform::system);
         let mut storage = Storage::new(store, keys, Arc::clone(&platform.entropy));
-        let log = storage.load().await?;
+        let mut log = storage.load().await?;
+        if self.fresh_log {
+            log = storage.begin().await?;
+        }
         let config = Config {
             peer: PeerLimits {
                 topics: self.topics_max,

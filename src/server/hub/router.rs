@@ -152,11 +152,12 @@ async fn pull(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
         .map(str::to_owned);
-    let grant = match shared
-        .policy
-        .authenticate(pull.token.clone().or(bearer))
-        .await
-    {
+    let asked = shared.policy.authenticate(pull.token.clone().or(bearer));
+    let grant = tokio::select! {
+        grant = asked => grant,
+        () = shared.platform.clock.sleep(shared.config.hello_ms) => Err(Refusal::Unavailable),
+    };
+    let grant = match grant {
         Ok(grant) => grant,
         Err(Refusal::Denied) => return StatusCode::UNAUTHORIZED.into_response(),
         Err(Refusal::Unavailable) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),

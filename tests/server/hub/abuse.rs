@@ -1,11 +1,13 @@
 //! What a socket can be used for that it should not.
 
-use crate::support::{Client, open, serve, until};
+use crate::support::{Client, builder, open, serve, until};
 use clinicache::{
     kernel::protocol::{HubFrame, SUBPROTOCOL, VERSION},
-    server::Invalidation,
+    platform::Platform,
+    server::{Embedded, Invalidation},
+    testkit::SimClock,
 };
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio_tungstenite::tungstenite::{
     Error as WsError,
     client::IntoClientRequest,
@@ -139,7 +141,7 @@ async fn a_page_of_another_site_may_not_connect() {
             Err(StatusCode::FORBIDDEN)
         );
     }
-    let hub = crate::support::builder(&store)
+    let hub = builder(&store)
         .origins(|origin| origin == "https://his.example")
         .open()
         .await
@@ -168,14 +170,39 @@ async fn another_subprotocol_is_no_conversation() {
 #[tokio::test]
 async fn connections_beyond_the_limit_are_turned_away() {
     let dir = tempfile::tempdir().unwrap();
-    let store = clinicache::server::Embedded::open(dir.path()).unwrap();
-    let hub = crate::support::builder(&store)
-        .connections_max(1)
-        .open()
-        .await
-        .unwrap();
+    let store = Embedded::open(dir.path()).unwrap();
+    let hub = builder(&store).connections_max(1).open().await.unwrap();
     let address = serve(&hub).await;
     let (_held, _) = Client::greet(address, None).await;
     let mut second = Client::connect(address).await;
     assert_eq!(second.drain().await.1, Some(1013));
+}
+
+#[tokio::test]
+async fn a_client_that_answers_no_ping_is_let_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Embedded::open(dir.path()).unwrap();
+    let clock = SimClock::new();
+    let hub = builder(&store)
+        .heartbeat(Duration::from_secs(10))
+        .platform(Platform {
+            clock: Arc::new(clock.clone()),
+            ..Platform::system()
+        })
+        .open()
+        .await
+        .unwrap();
+    let address = serve(&hub).await;
+    let (silent, _) = Client::greet(address, None).await;
+    let (mut lively, _) = Client::greet(address, None).await;
+    // Pongs are sent while reading: the silent client does not read.
+    let mut beats = 0;
+    while hub.stats().connections > 1 {
+        clock.advance(10_000);
+        assert!(matches!(lively.next().await, HubFrame::Hb { .. }));
+        beats += 1;
+        assert!(beats < 20, "it is still there");
+    }
+    assert!(beats > 3, "it was let go too soon");
+    drop(silent);
 }

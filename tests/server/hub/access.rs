@@ -172,3 +172,35 @@ async fn a_token_that_ends_is_announced_and_then_ends_the_connection() {
     );
     assert_eq!(close, Some(1008));
 }
+
+#[tokio::test]
+async fn one_subject_cannot_come_back_without_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Embedded::open(dir.path()).unwrap();
+    let clock = SimClock::new();
+    let hub = builder(&store)
+        .authorise(Lists::default())
+        .platform(Platform {
+            clock: Arc::new(clock.clone()),
+            ..Platform::system()
+        })
+        .open()
+        .await
+        .unwrap();
+    let address = serve(&hub).await;
+    let mut welcomed = 0;
+    let away = loop {
+        match Client::greet(address, Some("a")).await.1 {
+            HubFrame::Welcome { .. } => welcomed += 1,
+            frame => break frame,
+        }
+    };
+    assert_eq!(welcomed, 60);
+    assert!(
+        matches!(&away, HubFrame::GoAway { code, reconnect: true, .. } if code == "rate"),
+        "{away:?}"
+    );
+    clock.advance(1_000);
+    let (_, again) = Client::greet(address, Some("a")).await;
+    assert!(matches!(again, HubFrame::Welcome { .. }), "{again:?}");
+}

@@ -449,3 +449,12 @@ fn a_reader_that_takes_nothing_at_all_is_cut_off() {
     assert_eq!(hub.stats().connections, 0);
     drop(link);
 }
+
+#[test]
+fn what_a_server_shares_between_threads_may_be_shared() {
+    const fn shared<T: Send + Sync + 'static>() {}
+    shared::<Hub>();
+    shared::<clinicache::server::HubFeed>();
+    shared::<clinicache::server::Remote>();
+    shared::<clinicache::server::Embedded>();
+}

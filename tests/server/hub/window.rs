@@ -146,3 +146,19 @@ async fn a_topic_added_later_is_replayed_since_its_own_position() {
         .collect();
     assert_eq!((*from, own), (3, vec![("a", 1), ("b", 2)]));
 }
+
+#[tokio::test]
+async fn a_restored_log_is_replaced_when_the_operator_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Embedded::open(dir.path()).unwrap();
+    let hub = builder(&store).open().await.unwrap();
+    let before = hub.publish(Invalidation::tag("a")).await.unwrap();
+    hub.shutdown().await;
+    let hub = builder(&store).fresh_log().open().await.unwrap();
+    assert_ne!(hub.position().epoch, before.epoch);
+    assert_eq!(hub.position().seq, 0);
+    let after = hub.publish(Invalidation::tag("a")).await.unwrap();
+    hub.shutdown().await;
+    let hub = builder(&store).open().await.unwrap();
+    assert_eq!(hub.position(), after, "once");
+}
