@@ -101,6 +101,25 @@ fn a_reader_after_an_invalidation_does_not_join_a_call_from_before_it() -> Resul
     Ok(())
 }
 
+/// S03: the older of two calls ends last.
+#[test]
+fn an_older_answer_that_comes_last_does_not_replace_a_newer_one() -> Result<()> {
+    let ward = Ward::new(None)?;
+    let (first, second) = (Origin::default(), Origin::default());
+    let early = ward.begin_read("patient", &["p"], &first)?;
+    let tag = Invalidate::Tag("patient/p".into());
+    ward.sim.run_timed(ward.cache.invalidate(&tag))?;
+    let late = ward.begin_read("patient", &["p"], &second)?;
+    second.answer(Ok(value("2")));
+    ward.sim.run_until_stalled();
+    first.answer(Ok(value("1")));
+    ward.sim.run_until_stalled();
+    assert_eq!(late.take().transpose()?.as_ref().map(json), Some("2"));
+    assert_eq!(early.take().transpose()?.as_ref().map(json), Some("1"));
+    assert_eq!(ward.get("patient", &["p"])?.as_ref().map(json), Some("2"));
+    Ok(())
+}
+
 /// S41: a stale value for a class that allows it, and an error where there is none.
 #[test]
 fn a_failed_origin_leaves_the_held_value_marked_or_an_error() -> Result<()> {
