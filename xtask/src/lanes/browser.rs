@@ -98,12 +98,20 @@ pub(super) fn types(workspace: &Workspace) -> Result<()> {
     shell::run(&mut npm_script("test", &folder))
 }
 
-/// The hand-written half alone, then the `.tgz` in a project of its own.
+/// What is written in JavaScript, by itself: the package's half, the page's parts, the reports of
+/// the benchmarks.
+pub(super) fn scripts(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.path("tests/package");
+    setup::npm_packages(&folder, "the tests of the package need them")?;
+    shell::run(&mut npm_script("test:unit", &folder))?;
+    shell::run(&mut npm_script("test", &workspace.path("bench")))
+}
+
+/// The `.tgz` in a project of its own.
 pub(super) fn install(workspace: &Workspace) -> Result<()> {
     let browser = setup::browser()?;
     let folder = workspace.path("tests/package");
     setup::npm_packages(&folder, "the tests of the package drive a browser")?;
-    shell::run(&mut npm_script("test:unit", &folder))?;
     let tarball = package::run(workspace)?;
     let mut test = npm_script("test:package", &folder);
     test.env("CLINICACHE_TGZ", tarball)

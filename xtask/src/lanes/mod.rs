@@ -49,6 +49,7 @@ const LANES: &[Lane] = &[
     Lane::slow("package", browser::package),
     Lane::slow("size", browser::size),
     Lane::slow("types", browser::types),
+    Lane::slow("scripts", browser::scripts),
     Lane::slow("install", browser::install),
     Lane::slow("demo", demo::run),
     Lane::slow("e2e", browser::e2e),
