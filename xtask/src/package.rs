@@ -1,7 +1,7 @@
 //! The npm package: the browser build, its glue, the hand-written half, and the `.tgz`.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -38,9 +38,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<PathBuf> {
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     setup::wasm_target(workspace)?;
     let tools = setup::bindgen(workspace)?;
+    let places = builder_places(workspace);
     // Not `cargo build`: for a package that is both `cdylib` and `rlib` cargo leaves link-time
     // optimisation out without a word.
-    shell::run(workspace.cargo("rustc").args([
+    let mut build = workspace.cargo("rustc");
+    build.args([
         "--lib",
         "--profile",
         "wasm-release",
@@ -48,7 +50,8 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
         "cdylib",
         "--target",
         WASM,
-    ]))?;
+    ]);
+    shell::run(build.args(["--config", &without_places(&places)]))?;
     let wasm = workspace.target(WASM).join("wasm-release/clinicache.wasm");
 
     // Filled aside and moved in one step: a failed build leaves the last good package.
@@ -69,6 +72,15 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
         .arg(&stage);
     shell::run(&mut bindgen)?;
 
+    let module =
+        fs::read(stage.join("clinicache_bg.wasm")).context("wasm-bindgen made no module")?;
+    for place in &places {
+        ensure!(
+            !holds(&module, place),
+            "the module names a folder of this machine"
+        );
+    }
+
     copy_folder(&workspace.path(TEMPLATE), &stage)?;
     for name in COMMON {
         fs::copy(workspace.path(name), stage.join(name))
@@ -85,6 +97,37 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     fs::rename(&stage, &folder).context("the package could not be moved to pkg/")?;
     println!("built {}", folder.display());
     Ok(folder)
+}
+
+/// The folders of this machine that panics of the built code would name: where crates were
+/// unpacked, and this checkout.
+fn builder_places(workspace: &Workspace) -> Vec<String> {
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let default = || env::home_dir().map(|home| home.join(".cargo"));
+    let crates = cargo_home
+        .or_else(default)
+        .map(|home| home.join("registry/src"));
+    let places = crates.into_iter().chain([workspace.root().to_owned()]);
+    places
+        .filter_map(|place| Some(format!("{}/", place.to_str()?)))
+        .collect()
+}
+
+/// The setting that cuts these folders off the paths: a package is the same wherever it is built.
+fn without_places(places: &[String]) -> String {
+    let flags = places
+        .iter()
+        .map(|place| format!("{:?}", format!("--remap-path-prefix={place}=")));
+    format!(
+        "target.{WASM}.rustflags=[{}]",
+        flags.collect::<Vec<_>>().join(", ")
+    )
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
 }
 
 /// The version under `[workspace.package]`.
@@ -157,8 +200,18 @@ mod tests {
     }
 
     #[test]
+    fn the_folders_of_the_builder_are_cut_off() {
+        assert_eq!(
+            without_places(&["/srv/a b/".to_owned()]),
+            "target.wasm32-unknown-unknown.rustflags=[\"--remap-path-prefix=/srv/a b/=\"]"
+        );
+        assert!(holds(b"at /srv/a b/src", "/srv/a b/"));
+        assert!(!holds(b"at src/lib.rs", "/srv/a b/"));
+    }
+
+    #[test]
     fn a_file_that_is_generated_is_not_overwritten() {
-        let folder = std::env::temp_dir().join(format!("xtask-copy-{}", std::process::id()));
+        let folder = env::temp_dir().join(format!("xtask-copy-{}", std::process::id()));
         let (from, to) = (folder.join("from"), folder.join("to"));
         fs::create_dir_all(from.join("lib")).unwrap();
         fs::write(from.join("lib/a.js"), "a").unwrap();
