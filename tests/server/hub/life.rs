@@ -458,3 +458,58 @@ fn what_a_server_shares_between_threads_may_be_shared() {
     shared::<clinicache::server::Remote>();
     shared::<clinicache::server::Embedded>();
 }
+
+#[test]
+fn ten_thousand_clients_that_come_back_at_once_are_told_exactly_what_they_missed() {
+    const CLIENTS: u64 = 10_000;
+    const PATIENTS: u64 = 500;
+    let sim = Sim::new(1);
+    let hub = open(&sim, Memory::new());
+    let epoch = hub.position().epoch;
+    for n in 0..PATIENTS {
+        publish(&sim, &hub, &format!("patient/{n}")).unwrap();
+    }
+    let mut links: Vec<Link> = (0..CLIENTS)
+        .map(|_| sim.run(hub.feed().connect()).unwrap())
+        .collect();
+    for (n, link) in (0..CLIENTS).zip(&mut links) {
+        say(
+            link,
+            &ClientFrame::Hello {
+                v: VERSION,
+                client: "test".into(),
+                device: "device".into(),
+                caps: Vec::new(),
+                token: None,
+            },
+        );
+        // Each looked after three patients and was away since half of them changed.
+        let patients = [n % PATIENTS, (n + 100) % PATIENTS, (n + 200) % PATIENTS];
+        say(
+            link,
+            &ClientFrame::Resume {
+                rid: 1,
+                epoch: epoch.clone(),
+                seq: PATIENTS / 2,
+                topics: patients.iter().map(|n| format!("patient/{n}")).collect(),
+            },
+        );
+    }
+    sim.run_until_stalled();
+    for (n, link) in (0..CLIENTS).zip(&mut links) {
+        let mut told = 0;
+        let mut answered = false;
+        while let Ok(LinkEvent::Frame(text)) = link.events.try_recv() {
+            match serde_json::from_str(&text).unwrap() {
+                HubFrame::Inv { ops, .. } => told += ops.len(),
+                HubFrame::SubOk { from, .. } => answered = from == PATIENTS / 2,
+                HubFrame::Welcome { .. } | HubFrame::Hb { .. } => {}
+                frame => panic!("{frame:?}"),
+            }
+        }
+        let patients = [n % PATIENTS, (n + 100) % PATIENTS, (n + 200) % PATIENTS];
+        let missed = patients.iter().filter(|n| **n >= PATIENTS / 2).count();
+        assert_eq!((told, answered), (missed, true), "client {n}");
+    }
+    assert_eq!(hub.stats().connections, 10_000);
+}
