@@ -46,14 +46,15 @@ test("snappy gives back literals and overlapping copies and refuses what is cut 
   assert.throws(() => decompress(Buffer.from([5, (3 << 2) | 2, 9, 0])));
 });
 
-test("a text is found in UTF-8, in UTF-16 and in base64 at each alignment", async () => {
+test("a text is found in UTF-8, UTF-16, Latin-1 and in base64 at each alignment", async () => {
   assert.deepEqual(await found({ a: `x${MARKER}x` }), ["raw: utf8"]);
   assert.deepEqual(await found({ a: Buffer.from(MARKER, "utf16le") }), ["raw: utf16le"]);
+  assert.deepEqual(await found({ a: Buffer.from(MARKER, "latin1") }), ["raw: latin1"]);
   for (const before of ["", "1", "12", "123"]) {
     const base64 = Buffer.from(`${before}${MARKER}9`).toString("base64");
     assert.deepEqual(await found({ a: base64 }), ["raw: base64 of utf8"], before);
   }
-  assert.deepEqual(await found({ a: MARKER.slice(1) }), []);
+  assert.deepEqual(await found({ a: MARKER.slice(1), b: MARKER.slice(0, -1) }), []);
 });
 
 test("a text in a file's name is found", async () => {

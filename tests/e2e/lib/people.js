@@ -46,8 +46,9 @@ function* ofStudy(row) {
   for (const tag of TAGS) {
     for (const value of row[tag]?.Value ?? []) {
       const text = typeof value === "object" ? value?.Alphabetic : value;
-      // Archives hold stand-ins such as "^^^^" and "OB"; the common ones tell nobody apart.
-      if (text && /[A-Za-z0-9]{6}/.test(text) && !/^anonym/i.test(text)) yield text;
+      // Archives hold stand-ins such as "^^^^" and "OB"; the common ones tell nobody apart, and
+      // digits in a row stand in every program's tables.
+      if (text && /[A-Za-z0-9]{6}/.test(text) && !/^(anonym|12345678$)/i.test(text)) yield text;
     }
   }
 }

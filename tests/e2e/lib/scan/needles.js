@@ -3,7 +3,8 @@
 /** Shorter texts would be found by accident. */
 const BYTES_MIN = 5;
 
-/** A set of texts to look for: in UTF-8, UTF-16LE, and base64 of either at every alignment. */
+/** A set of texts to look for: in UTF-8, UTF-16LE and Latin-1 (V8 stores strings as either of the
+ * last two), and in base64 of each at every alignment. */
 export class Needles {
   #byStart = new Map();
   #starts = new Uint8Array(1 << 16);
@@ -36,7 +37,8 @@ export class Needles {
       const candidates = this.#byStart.get(haystack.readUInt32LE(at));
       if (!candidates) continue;
       for (const { text, encoding, bytes } of candidates) {
-        if (haystack.compare(bytes, 0, bytes.length, at, at + bytes.length) === 0) {
+        const end = at + bytes.length;
+        if (end <= haystack.length && haystack.compare(bytes, 0, bytes.length, at, end) === 0) {
           found(text, encoding);
         }
       }
@@ -45,8 +47,9 @@ export class Needles {
 }
 
 function* encodings(text) {
-  for (const encoding of ["utf8", "utf16le"]) {
+  for (const encoding of ["utf8", "utf16le", "latin1"]) {
     const bytes = Buffer.from(text, encoding);
+    if (encoding === "latin1" && !isOwnLatin1(text, bytes)) continue;
     yield [encoding, bytes];
     for (let before = 0; before < 3; before++) {
       const base64 = insideBase64(bytes, before);
@@ -55,6 +58,11 @@ function* encodings(text) {
       if (url !== base64) yield [`base64url of ${encoding}`, Buffer.from(url)];
     }
   }
+}
+
+/** Whether a text has Latin-1 bytes that are not its UTF-8 bytes anyway. */
+function isOwnLatin1(text, bytes) {
+  return bytes.toString("latin1") === text && !bytes.equals(Buffer.from(text));
 }
 
 /** The characters that these bytes always give, with `before` other bytes in front of them in
