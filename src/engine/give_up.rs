@@ -170,18 +170,16 @@ impl Open {
     fn doomed(&self, key: &[u8], row: &[u8], time: u64, every: bool) -> Option<BlindKey> {
         use crate::kernel::{envelope, invalidate::fence::Verdict};
         let key = BlindKey(key.try_into().ok()?);
-        let Ok(outside) = envelope::outside(row) else {
-            return Some(key);
-        };
-        if outside.keep_until_max <= time {
-            return Some(key);
-        }
-        if !every && !self.fence.names(&key, &outside.tags) {
+        // A row that fails here or below is left for a reader to find and to report: what stands
+        // outside of the seal, its end included, is believed only once the seal is checked.
+        let outside = envelope::outside(row).ok()?;
+        let overdue = outside.keep_until_max <= time;
+        if !overdue && !every && !self.fence.names(&key, &outside.tags) {
             return None;
         }
-        // A row that fails here is left for a reader to find and to report.
         let (meta, _) = self.ring.open_record(&key, row).ok()?;
-        (self.verdict(&key, &outside.tags, &meta) != Verdict::Stands).then_some(key)
+        let stands = self.verdict(&key, &outside.tags, &meta) == Verdict::Stands;
+        (overdue || !stands).then_some(key)
     }
 
     /// What operations of the feed mean in blind form: the fence's targets, the entries that

@@ -4,7 +4,7 @@ use super::{
     core::Core,
     writer::{Change, Job, Mark},
 };
-use crate::error::Result;
+use crate::{error::Result, kernel::table::Found};
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use std::sync::Arc;
@@ -53,11 +53,20 @@ impl Core {
             let mut state = self.state();
             let open = state.same(generation)?;
             let time = open.time.observe(now);
-            let expired = open.table.expired(time, SLICE_ROWS);
+            let mut expired = open.table.expired(time, SLICE_ROWS);
+            // The bucket stands outside of the seal: it is believed once the seal is checked. A
+            // row that fails leaves memory only; a reader finds it in the store and reports it.
+            expired.retain(|key| {
+                let sound = match open.table.find(key) {
+                    Found::Row { row, meta, .. } => {
+                        meta.is_some() || open.ring.open_record(key, &row).is_ok()
+                    }
+                    Found::InStore | Found::Nowhere => true,
+                };
+                open.table.remove(key);
+                sound
+            });
             if !expired.is_empty() {
-                for key in &expired {
-                    open.table.remove(key);
-                }
                 let change = Change {
                     delete: expired,
                     ..Change::default()

@@ -24,7 +24,7 @@ use crate::{
 };
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// How often a row that changes while it is read is read again.
 const LOADS_MAX: usize = 4;
@@ -89,7 +89,7 @@ impl Core {
         };
         let (meta, body) = match held.ring.open_record(&held.blind, &held.row) {
             Ok(opened) => opened,
-            Err(error) => return Err(self.damaged(key, &held, error)),
+            Err(error) => return Err(self.damaged(key, held.generation, held.blind, error)),
         };
         let now = self.now();
         let mut state = self.state();
@@ -123,12 +123,19 @@ impl Core {
         Ok(Memory::Entry(Box::new(entry)))
     }
 
-    /// A row that failed authentication: it goes, and everybody hears of it.
-    fn damaged(self: &Arc<Self>, key: &Key, held: &Held, error: Error) -> Error {
+    /// A row that failed authentication, or has not even the form of one: it goes, and everybody
+    /// hears of it.
+    fn damaged(
+        self: &Arc<Self>,
+        key: &Key,
+        generation: u64,
+        blind: BlindKey,
+        error: Error,
+    ) -> Error {
         let mut state = self.state();
         state.counters.class(key.class().index()).tampered += 1;
-        if let Ok(open) = state.same(held.generation) {
-            self.erase(open, held.generation, vec![held.blind]);
+        if let Ok(open) = state.same(generation) {
+            self.erase(open, generation, vec![blind]);
         }
         state.listeners.tell(&Event::Tampered);
         error
@@ -162,7 +169,10 @@ impl Core {
                 Memory::Entry(entry) => return Ok(Some(*entry)),
                 Memory::Nothing => break,
                 Memory::AskStore { blind, revision } => {
-                    self.load(&[(blind, revision)]).await?;
+                    let generation = self.state().generation;
+                    if let Some((_, error)) = self.load(&[(blind, revision)]).await?.pop() {
+                        return Err(self.damaged(key, generation, blind, error));
+                    }
                 }
             }
             // Still to be asked only where the row changed while it was read.
@@ -199,10 +209,14 @@ impl Core {
             });
         }
         if !ask.is_empty() {
-            self.load(&ask).await?;
-            for index in at {
+            let generation = self.state().generation;
+            let mut misshapen: HashMap<_, _> = self.load(&ask).await?.into_iter().collect();
+            for (index, (blind, _)) in at.into_iter().zip(ask) {
                 if let (Some(key), Some(result)) = (keys.get(index), results.get_mut(index)) {
-                    *result = self.after_load(key);
+                    *result = match misshapen.remove(&blind) {
+                        Some(error) => Err(self.damaged(key, generation, blind, error)),
+                        None => self.after_load(key),
+                    };
                 }
             }
         }
@@ -220,24 +234,28 @@ impl Core {
         Ok(entry)
     }
 
-    /// Brings rows of the store into memory, unless they changed while they were read.
-    async fn load(&self, ask: &[(BlindKey, u64)]) -> Result<()> {
+    /// Brings rows of the store into memory, unless they changed while they were read. Gives
+    /// those that have not the form of a row.
+    async fn load(&self, ask: &[(BlindKey, u64)]) -> Result<Vec<(BlindKey, Error)>> {
         let generation = self.state().generation;
         let names: Vec<_> = ask.iter().map(|(key, _)| key.0.to_vec()).collect();
         let rows = self.store.get_many(Rows::Records, &names).await?;
         let mut state = self.state();
         let open = state.same(generation)?;
+        let mut misshapen = Vec::new();
         for ((key, revision), row) in ask.iter().zip(rows) {
             if open.table.revision(key) != *revision {
                 continue;
             }
             match row {
-                // A row without the form of one is reported by the sweep.
-                Some(row) => drop(open.table.insert(*key, row, None, true)),
+                Some(row) => {
+                    let inserted = open.table.insert(*key, row, None, true);
+                    misshapen.extend(inserted.err().map(|error| (*key, error)));
+                }
                 None => drop(open.table.remove(key)),
             }
         }
-        Ok(())
+        Ok(misshapen)
     }
 
     /// Memory, store, and the origin when needed. See [`Session::get_or_fetch`].

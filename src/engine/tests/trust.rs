@@ -9,17 +9,22 @@ use crate::{
     ErrorKind, Result,
     engine::{Cache, Entry, Freshness, Source},
     kernel::{invalidate::feed::FeedState, protocol::OpMode},
+    platform::Store,
     store::Memory,
-    testkit::Sim,
+    testkit::{Faulty, Op, Sim},
 };
 
 const LEASE_MS: u64 = 2 * HB_MS + 1_000;
 
 /// A cache that is connected and live.
 fn live() -> Result<(Ward, Hub)> {
+    live_over(Memory::new())
+}
+
+fn live_over(store: impl Store) -> Result<(Ward, Hub)> {
     let sim = Sim::new(11);
     let mut hub = Hub::new(&sim);
-    let builder = Cache::builder("ward", sim.platform()).store(Memory::new());
+    let builder = Cache::builder("ward", sim.platform()).store(store);
     let ward = Ward::open(&sim, builder, Some(&hub.transport))?;
     hub.settle();
     hub.beat();
@@ -115,6 +120,39 @@ fn an_answer_from_before_a_change_is_shown_once_unverified_and_never_kept() -> R
             .sum::<u64>(),
         1
     );
+    Ok(())
+}
+
+/// The store may take its time: what was heard counts for readers at once.
+#[test]
+fn a_change_that_is_not_in_the_store_yet_ends_trust_in_what_is_held_and_in_what_arrives()
+-> Result<()> {
+    let store = Faulty::new(Memory::new());
+    let (ward, mut hub) = live_over(store.clone())?;
+    ward.read("patient", &["a"], value_at("old", hub.head()))?;
+    hub.settle();
+    assert!(is_verified(&ward, "a")?);
+    let origin = Origin::default();
+    let reading = ward.begin_read("summary", &["a"], &origin)?;
+    hub.settle();
+
+    let before = hub.head();
+    let held = store.hold_next(Op::Commit);
+    hub.publish("patient/a", OpMode::Expire);
+    hub.settle();
+    let key = ward.session.key("patient", &["a"])?;
+    let standing = |entry: Entry| (entry.freshness, entry.verified);
+    assert_eq!(
+        ward.session.peek(&key)?.map(standing),
+        Some((Freshness::Stale, false))
+    );
+    origin.answer(Ok(value_at("old", before)));
+    ward.sim.run_until_stalled();
+    let shown = reading.take().transpose()?;
+    assert!(shown.is_none_or(|entry| !entry.verified));
+    drop(held);
+    hub.settle();
+    assert!(ward.get("summary", &["a"])?.is_none());
     Ok(())
 }
 
