@@ -23,8 +23,7 @@ test("an overtaken answer is shown at most once, never as verified, and never st
   await tablet.row(patient.id).click();
   await until("the answer is held", async () => (await server.held()).includes(path));
   await changeBesidesHeldReads(server, patient, "Überholt");
-  await until("the announcement arrived", () => tablet.frames.some(({ received }) =>
-    received?.type === "inv" && received.ops.some(([, id]) => id === `patient:${patient.id}`)));
+  await announced(tablet, patient);
 
   // Holding anew lets the old answer go and holds the page's next attempt.
   await server.hold(path);
@@ -54,6 +53,7 @@ test("once the overtaken answer is through, the page ends with the new name", as
   await tablet.row(patient.id).click();
   await until("the answer is held", async () => (await server.held()).includes(path));
   await changeBesidesHeldReads(server, patient, "Überholt");
+  await announced(tablet, patient);
   await server.release(path);
   await tablet.nameIs("Überholt");
   await tablet.marksAre("patient", { verified: "verified" });
@@ -62,6 +62,13 @@ test("once the overtaken answer is through, the page ends with the new name", as
   assert.ok(shown <= 1, JSON.stringify(seen));
   assert.ok(seen.every(({ name, verified }) => !(name.includes(old) && verified)));
 });
+
+/** Waits until the tab has applied the patient's change. */
+async function announced(tablet, patient) {
+  await until("the announcement arrived", () => tablet.frames.some(({ received }) =>
+    received?.type === "inv" && received.ops.some(([, id]) => id === `patient:${patient.id}`)));
+  await until("it was applied", async () => (await tablet.stats()).invalidations > 0);
+}
 
 /** `Server.rename` reads first, which would be held, too. */
 async function changeBesidesHeldReads(server, patient, family) {
