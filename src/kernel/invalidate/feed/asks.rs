@@ -151,8 +151,8 @@ impl Feed {
             let topics = part.into_iter().map(|name| (name, since)).collect();
             out.push(open.sub(topics, keep, true, now));
         }
-        if dropped {
-            self.step_topics(Vec::new(), out);
+        if !dropped.is_empty() {
+            self.step_topics(dropped, out);
         }
     }
 }

@@ -110,6 +110,10 @@ impl Feed {
         ) {
             self.reconnect(now, &mut out);
         }
+        if matches!(self.role, Role::Leader(_)) {
+            // What the dropped steps would have told the other tabs.
+            self.relay_snapshot(now, &mut out);
+        }
         self.finish(now, &mut out);
         out
     }
@@ -164,6 +168,9 @@ impl Feed {
             .as_ref()
             .is_none_or(|tail| tail.epoch != reset.upto.epoch);
         self.topics.reset(&reset.scope, reset.upto.seq, alien);
+        if alien {
+            self.recount_answers(reset.upto.seq);
+        }
         self.topics.after_purge(&reset.scope, reset.mode);
         if let (ResetScope::Topics(names), ResetMode::Purge) = (&reset.scope, reset.mode) {
             self.void_grants_of(names);
@@ -222,6 +229,24 @@ impl Feed {
     pub(super) fn void_grants(&mut self) {
         self.steps
             .retain(|step| !matches!(step.what, What::Granted(_)));
+    }
+
+    /// Another log: the hub holds the same topics for this client, and their cover begins at
+    /// `upto`, whatever was asked or answered in positions of the old log.
+    fn recount_answers(&mut self, upto: u64) {
+        for step in &mut self.steps {
+            if let What::Granted(grants) = &mut step.what {
+                for grant in grants {
+                    (grant.since, grant.from, grant.keep) = (None, upto, Keep::Never);
+                }
+            }
+        }
+        if let Role::Leader(Link::Open(open)) = &mut self.role {
+            let requests = open.requests.values_mut();
+            for (_, since) in requests.flat_map(|request| &mut request.topics) {
+                *since = None;
+            }
+        }
     }
 
     /// What was granted for these topics and has not settled is void.

@@ -193,7 +193,6 @@ impl Feed {
         self.links += 1;
         if self.tail.is_none() {
             // Nothing was ever verified: begin here.
-            self.topics.uncover();
             let reset = Reset {
                 scope: ResetScope::All,
                 mode: ResetMode::Revalidate,
@@ -259,6 +258,8 @@ impl Feed {
             if !open.restoring {
                 self.gap(now, out);
             }
+            // What it gives up is given up, but it says nothing of what lies before it.
+            self.give_up_at(seq, ops, None, out);
             return;
         }
         let news = seq >= open.chain;
@@ -275,14 +276,24 @@ impl Feed {
         let Role::Leader(Link::Open(open)) = &mut self.role else {
             return;
         };
-        let restoring = open.restoring;
-        if news && !restoring {
+        if news && !open.restoring {
             open.gaps = 0;
+            self.give_up_at(seq, ops, Some(now), out);
+        } else {
+            self.give_up_at(seq, ops, None, out);
         }
-        let epoch = open.epoch.clone();
-        let heard = (news && !restoring).then_some(now);
-        let Some(cursor) = self.heard_to() else {
+    }
+
+    /// Queues what a frame gives up at `seq`. One that was heard in its place takes the cursor to
+    /// the end of the chain.
+    fn give_up_at(&mut self, seq: u64, ops: Vec<Op>, heard: Option<Now>, out: &mut Vec<Effect>) {
+        let (Some(tail), Role::Leader(Link::Open(open))) = (self.tail.clone(), &self.role) else {
             return;
+        };
+        let upto = Position::new(open.epoch.clone(), seq);
+        let cursor = match heard {
+            Some(_) => open.position(),
+            None => tail.clone(),
         };
         let (ops, unknown) = known(ops);
         if !unknown {
@@ -291,13 +302,13 @@ impl Feed {
             }
             return;
         }
-        if let (false, Some(tail)) = (ops.is_empty(), self.tail.clone()) {
+        if !ops.is_empty() {
             self.step_moved(tail, seq, ops, None, out);
         }
         let reset = Reset {
             scope: ResetScope::All,
             mode: ResetMode::Revalidate,
-            upto: Position::new(epoch, seq),
+            upto,
             reason: ResetReason::Unknown,
         };
         self.step_reset(reset, cursor, out);

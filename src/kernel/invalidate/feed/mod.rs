@@ -182,6 +182,10 @@ impl Feed {
         self.tail.clone_from(&cursor);
         self.cursor = cursor;
         self.topics.replace(topics);
+        if self.cursor.is_none() {
+            // Without a position, cover says nothing.
+            self.topics.uncover();
+        }
         for (topic, since) in &wanted {
             self.topics.want(topic, *since);
         }
@@ -228,7 +232,7 @@ impl Feed {
             },
             Role::Leader(Link::Open(open)) => match () {
                 () if open.lapsed || (open.restored && !self.in_lease(now)) => FeedState::Suspect,
-                () if open.restored => FeedState::Live,
+                () if open.restored && self.is_in_one_log() => FeedState::Live,
                 () => FeedState::Connecting,
             },
             Role::Leader(Link::Greeting { .. }) => FeedState::Connecting,
@@ -290,6 +294,13 @@ impl Feed {
         let same =
             |at: &Option<Position>| (at.as_ref()).is_some_and(|at| at.epoch == position.epoch);
         same(&self.cursor) && same(&self.tail)
+    }
+
+    /// Whether no other log is taking over.
+    fn is_in_one_log(&self) -> bool {
+        self.cursor
+            .as_ref()
+            .is_some_and(|cursor| self.is_in_log(cursor))
     }
 
     fn in_lease(&self, now: Now) -> bool {

@@ -178,20 +178,23 @@ impl Feed {
     /// What a follower needs to begin: sent when one asks.
     #[must_use]
     pub fn snapshot(&self, now: Now) -> Relay {
-        Relay::Led(
-            self.tell(
-                self.relayed,
-                Body::Snapshot {
-                    cursor: self.cursor.clone(),
-                    covered: self
-                        .topics()
-                        .map(|(t, from)| (t.to_owned(), from))
-                        .collect(),
-                    state: self.state(now),
-                    lease_ms: self.lease_ms,
-                },
-            ),
-        )
+        Relay::Led(self.tell(self.relayed, self.whole(now)))
+    }
+
+    /// Leader: makes every follower begin anew.
+    pub(super) fn relay_snapshot(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let whole = self.whole(now);
+        self.relay(whole, out);
+    }
+
+    fn whole(&self, now: Now) -> Body {
+        let covered = self.topics().map(|(t, from)| (t.to_owned(), from));
+        Body::Snapshot {
+            cursor: self.cursor.clone(),
+            covered: covered.collect(),
+            state: self.state(now),
+            lease_ms: self.lease_ms,
+        }
     }
 
     fn tell(&self, n: u64, body: Body) -> Led {

@@ -139,11 +139,11 @@ impl Topics {
     }
 
     /// Which topics to resume: the covered ones, and those that this connection holds or was
-    /// asked for, because frames that passed meanwhile are not looked at. Also whether others
+    /// asked for, because frames that passed meanwhile are not looked at. Also which others
     /// lost their cover because a connection may only hold `capacity`.
-    pub(super) fn take_resume(&mut self, capacity: usize) -> (Vec<String>, bool) {
+    pub(super) fn take_resume(&mut self, capacity: usize) -> (Vec<String>, Vec<String>) {
         let mut resume = Vec::new();
-        let mut dropped = false;
+        let mut dropped = Vec::new();
         for (name, topic) in &mut self.map {
             if topic.from.is_none() && !topic.held {
                 continue;
@@ -154,7 +154,7 @@ impl Topics {
             } else {
                 topic.from = None;
                 topic.want = Some(None);
-                dropped = true;
+                dropped.push(name.clone());
             }
         }
         (resume, dropped)

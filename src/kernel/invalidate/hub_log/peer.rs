@@ -184,10 +184,7 @@ impl Peer {
         };
         // Whatever the client asks, it must know first that the log began a new life; what it
         // named of positions was of the old one.
-        let reborn = self.is_open() && self.epoch.as_ref() != Some(view.log.epoch());
-        if reborn {
-            self.restart(view.log, "epoch", out);
-        }
+        let reborn = self.follow_log(view.log, out);
         match (frame, self.stage) {
             (ClientFrame::Hello { v, token, .. }, Stage::Greeting) => {
                 if v == VERSION {
@@ -251,6 +248,7 @@ impl Peer {
     /// The policy accepted a token. The first one opens the connection; a later one takes away
     /// the topics that it does not allow, and what the client holds of them.
     pub fn authenticated(&mut self, view: View<'_>, out: &mut Vec<Out>) {
+        self.follow_log(view.log, out);
         match self.stage {
             Stage::Proving => {
                 self.stage = Stage::Open;
@@ -327,6 +325,16 @@ impl Peer {
         if self.is_open() {
             self.beat_from(self.told, wall_ms, out);
         }
+    }
+
+    /// Goes over to another log, where there is one: what the peer has looked at are positions of
+    /// the old one.
+    fn follow_log(&mut self, log: &Log, out: &mut Vec<Out>) -> bool {
+        let reborn = self.is_open() && self.epoch.as_ref() != Some(log.epoch());
+        if reborn {
+            self.restart(log, "epoch", out);
+        }
+        reborn
     }
 
     /// Takes away topics that the token does not allow any more, with what the client holds.

@@ -4,6 +4,7 @@ mod follower;
 mod joint;
 mod property;
 mod rules;
+mod shadow;
 mod trust;
 mod world;
 

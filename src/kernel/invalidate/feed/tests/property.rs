@@ -127,7 +127,7 @@ impl Plain {
             let missed = self.after(since).filter(|(_, topic)| **topic == t);
             let missed: Vec<u64> = missed.map(|(at, _)| at).collect();
             if since >= self.floor || missed.is_empty() {
-                out.extend(missed.iter().map(|at| Self::inv(since, *at, &t, false)));
+                out.extend(missed.iter().map(|at| Self::inv(*at, *at, &t, false)));
                 own.insert(t, since);
             }
         }
@@ -254,9 +254,11 @@ fn a_calm_world_is_covered() {
     let mut world = World::new(Plain::new());
     for round in 0..50_u8 {
         world.act(&Action::Fill(1 + round % 15, 0));
+        world.act(&Action::Load(usize::from(round)));
         world.act(&Action::Publish(usize::from(round) % 4));
         world.settle();
     }
     assert!(world.covered > 2_000, "{}", world.covered);
+    assert!(world.shadow.covered > 2_000, "{}", world.shadow.covered);
     world.check_quiet();
 }

@@ -1,7 +1,7 @@
 //! A small world for property tests: one hub, one link that misbehaves, one tab with a store
 //! that may be slow, fail or crash, and an oracle that sees everything.
 
-use super::*;
+use super::{shadow::Shadow, *};
 use crate::kernel::protocol::{ResetMode, ResetScope};
 use proptest::prelude::*;
 use std::collections::{HashMap, VecDeque};
@@ -28,6 +28,10 @@ pub(super) trait Hub {
     fn connect(&mut self);
     fn hear(&mut self, text: &str) -> Vec<Outgoing>;
     fn publish(&mut self, topic: &str);
+    /// Publishes a record of everything, for everybody; `false` where that is not built.
+    fn publish_all(&mut self) -> bool {
+        false
+    }
     /// Sends what was published.
     fn flush(&mut self) -> Vec<Outgoing>;
     fn beat(&mut self) -> Vec<Outgoing>;
@@ -49,6 +53,7 @@ pub(super) trait Hub {
 #[derive(Clone, Debug)]
 pub(super) enum Action {
     Publish(usize),
+    PublishAll,
     Flush,
     Beat,
     ToHub,
@@ -72,12 +77,22 @@ pub(super) enum Action {
     Compact,
     Wipe,
     Scope(Option<usize>, bool),
+    /// The second tab takes messages.
+    Follow(u8),
+    LoseRelay,
+    /// The second tab reads an entry.
+    Load(usize),
+    /// A reading of the second tab ends.
+    Read,
+    /// What the second tab says reaches the leader, or is lost.
+    Answer(bool),
 }
 
 pub(super) fn action() -> impl Strategy<Value = Action> {
     use Action::*;
     prop_oneof![
         12 => (0..TOPICS.len()).prop_map(Publish),
+        1 => Just(PublishAll),
         8 => Just(Flush),
         6 => Just(Beat),
         20 => Just(ToHub),
@@ -98,20 +113,45 @@ pub(super) fn action() -> impl Strategy<Value = Action> {
         1 => (0..TOPICS.len()).prop_map(Forget),
         1 => Just(Compact),
         1 => Just(Wipe),
+        14 => (1..8_u8).prop_map(Follow),
+        1 => Just(LoseRelay),
+        8 => any::<usize>().prop_map(Load),
+        8 => Just(Read),
+        10 => prop::bool::weighted(0.9).prop_map(Answer),
         2 => (prop::option::of(0..TOPICS.len()), any::<bool>()).prop_map(|(t, told)| Scope(t, told)),
     ]
 }
 
 /// A record as the oracle knows it.
-struct Published {
-    at: Position,
-    topic: usize,
+pub(super) struct Published {
+    pub(super) at: Position,
+    /// One topic, or everything.
+    topic: Option<usize>,
     when: Now,
 }
 
-struct Entry {
-    topics: Vec<usize>,
-    position: Position,
+impl Published {
+    /// Whether an entry must be given up for it.
+    pub(super) fn concerns(&self, entry: &Entry) -> bool {
+        self.topic.is_none_or(|topic| entry.topics.contains(&topic))
+            && self.at.epoch == entry.position.epoch
+            && self.at.seq > entry.position.seq
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) topics: Vec<usize>,
+    pub(super) position: Position,
+}
+
+impl Entry {
+    pub(super) fn is_named(&self, op: &Op) -> bool {
+        match op.kind {
+            OpKind::All => op.id.is_empty(),
+            _ => self.topics.iter().any(|topic| op.id == TOPICS[*topic]),
+        }
+    }
 }
 
 /// A store transaction that is not committed.
@@ -140,6 +180,7 @@ pub(super) struct World<H> {
     slept: bool,
     /// How often an entry was found covered.
     pub(super) covered: u64,
+    pub(super) shadow: Shadow,
     /// How often something was purged.
     pub(super) purges: u64,
 }
@@ -168,6 +209,7 @@ impl<H: Hub> World<H> {
             published: Vec::new(),
             slept: false,
             covered: 0,
+            shadow: Shadow::new(now),
             purges: 0,
         };
         world.crash();
@@ -180,7 +222,17 @@ impl<H: Hub> World<H> {
                 self.hub.publish(TOPICS[topic]);
                 let at = self.hub.head();
                 let when = self.now;
+                let topic = Some(topic);
                 self.published.push(Published { at, topic, when });
+            }
+            Action::PublishAll => {
+                if self.hub.publish_all() {
+                    self.published.push(Published {
+                        at: self.hub.head(),
+                        topic: None,
+                        when: self.now,
+                    });
+                }
             }
             Action::Flush => {
                 let sent = self.hub.flush();
@@ -254,6 +306,17 @@ impl<H: Hub> World<H> {
                 self.epochs += 1;
                 self.hub.wipe(epoch(self.epochs));
             }
+            Action::Follow(count) => {
+                for _ in 0..count {
+                    self.shadow.hear(&self.entries, self.now);
+                }
+            }
+            Action::LoseRelay => {
+                self.shadow.channel.pop_front();
+            }
+            Action::Load(which) => self.load(which),
+            Action::Read => self.shadow.read(&self.entries, self.now),
+            Action::Answer(arrives) => self.answer(arrives),
             Action::Scope(denied, told) => {
                 let sent = self.hub.scope(denied, told);
                 self.send(sent);
@@ -266,6 +329,20 @@ impl<H: Hub> World<H> {
         self.now.wall_ms += wall;
         self.now.mono_ms += mono;
         self.hub.at(self.now);
+    }
+
+    fn load(&mut self, which: usize) {
+        if let Some(at) = which.checked_rem(self.entries.len()) {
+            let entry = self.entries[at].clone();
+            self.shadow.load(&entry, &self.entries, self.now);
+        }
+    }
+
+    fn answer(&mut self, arrives: bool) {
+        if let Some(relay) = self.shadow.answers.pop_front().filter(|_| arrives) {
+            let effects = self.feed.on_relay(relay, self.now);
+            self.perform(effects);
+        }
     }
 
     fn send(&mut self, frames: Vec<Outgoing>) {
@@ -344,6 +421,7 @@ impl<H: Hub> World<H> {
                     let text = serde_json::to_string(&frame).expect("a frame has a text form");
                     self.to_hub.push_back(text);
                 }
+                Effect::Relay(relay) => self.shadow.channel.push_back(relay),
                 Effect::Connect { .. } => self.connect_due = true,
                 Effect::Disconnect => {
                     self.connect_due = false;
@@ -363,17 +441,16 @@ impl<H: Hub> World<H> {
                 ops, at, cursor, ..
             } => {
                 for (topic, name) in TOPICS.iter().enumerate() {
-                    if ops.iter().any(|op| op.id == *name) {
+                    let all = |op: &Op| op.kind == OpKind::All && op.id.is_empty();
+                    if ops.iter().any(|op| all(op) || op.id == *name) {
                         let mark = self.marks.entry((at.epoch.clone(), topic)).or_default();
                         *mark = at.seq.max(*mark);
                     }
                 }
                 self.entries.retain(|entry| {
-                    let named = entry
-                        .topics
-                        .iter()
-                        .any(|topic| ops.iter().any(|op| op.id == TOPICS[*topic]));
-                    entry.position.epoch != at.epoch || entry.position.seq >= at.seq || !named
+                    entry.position.epoch != at.epoch
+                        || entry.position.seq >= at.seq
+                        || !ops.iter().any(|op| entry.is_named(op))
                 });
                 self.saved.0 = Some(cursor);
             }
@@ -434,6 +511,7 @@ impl<H: Hub> World<H> {
     /// I1: nothing that the feed vouches for was missed. I4: nor is it older than declared.
     fn check(&mut self) {
         let now = self.now;
+        self.shadow.check(&self.published, now);
         for entry in &self.entries {
             let topics: Vec<&str> = entry.topics.iter().map(|topic| TOPICS[*topic]).collect();
             if !self.feed.covers(&topics, &entry.position, now) {
@@ -445,9 +523,7 @@ impl<H: Hub> World<H> {
                 .cursor()
                 .expect("there is a cursor where there is cover");
             for record in &self.published {
-                let concerns = entry.topics.contains(&record.topic)
-                    && record.at.epoch == entry.position.epoch
-                    && record.at.seq > entry.position.seq;
+                let concerns = record.concerns(entry);
                 let applied = record.at.seq <= cursor.seq;
                 let old = !self.slept && now.since(record.when) > LEASE_MS + DELAY_MS;
                 assert!(
@@ -470,7 +546,12 @@ impl<H: Hub> World<H> {
                 self.deliver_to_hub();
                 self.deliver_to_client();
                 self.commit();
+                self.answer(true);
+                self.shadow.hear(&self.entries, self.now);
+                self.shadow.hear(&self.entries, self.now);
+                self.shadow.read(&self.entries, self.now);
             }
+            self.shadow.timer(&self.entries, self.now);
             let sent = self.hub.beat();
             self.send(sent);
             let effects = self.feed.on_timer(self.now);
@@ -503,5 +584,6 @@ impl<H: Hub> World<H> {
             "what is filled when all is quiet is covered: {:?}",
             self.feed.topics().collect::<Vec<_>>()
         );
+        self.shadow.check_quiet(&head, self.now);
     }
 }

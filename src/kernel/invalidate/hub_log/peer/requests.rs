@@ -114,7 +114,12 @@ impl Peer {
             };
             match replay::replay(log, start, self.seen, self.limits.replay_bytes, hears) {
                 Replay::Records(frames) => {
-                    self.send_replay(start, frames, out);
+                    let bytes = frames.into_iter().fold(0, |bytes, (seq, ops)| {
+                        // It is no link of the chain: it tells of these topics only, so a client
+                        // that missed a frame must not think that it closes the gap.
+                        bytes + inv(seq, seq, &ops, out)
+                    });
+                    self.charge(bytes);
                     from.extend(inside.into_iter().map(|(t, from)| TopicFrom { t, from }));
                 }
                 Replay::TooMuch => {
@@ -224,9 +229,13 @@ impl Peer {
             bytes += inv(prev, seq, &ops, out);
             prev = seq;
         }
+        self.charge(bytes);
+        prev
+    }
+
+    fn charge(&mut self, bytes: usize) {
         self.bucket
             .charge(u32::try_from(bytes / 4096).unwrap_or(u32::MAX));
-        prev
     }
 
     fn reset_topics(
