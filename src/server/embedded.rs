@@ -49,7 +49,8 @@ pub struct Embedded {
 impl Embedded {
     /// Opens the store of a folder, making the folder (mode 0700) and the file
     /// `clinicache.redb` (mode 0600) when they are missing. Checks the whole file, so that a
-    /// damaged one is an error here and not a surprise later: about a second per gigabyte.
+    /// damaged one is an error here and not a surprise later. It blocks for as long as that takes,
+    /// about a second per gigabyte.
     ///
     /// # Errors
     /// [`Blocked`](crate::ErrorKind::Blocked) when another process holds the file,

@@ -201,6 +201,8 @@ impl<P: Pipe> Connection<P> {
     fn incoming(&mut self, incoming: Incoming, out: &mut Vec<Out>) {
         self.heard_at = moment(&self.shared).mono_ms;
         match incoming {
+            // What a token does not cover any more is not answered in its last moment either.
+            Incoming::Text(_) if self.expire(out) => {}
             Incoming::Text(text) => {
                 self.look(out, |peer, view, out| peer.on_text(&text, view, out))
             }

@@ -98,12 +98,15 @@ mod tests {
             op(Key, "a", OpMode::Remove, Some(Version::N(3))),
             op(Key, "b", OpMode::Expire, Some(Version::N(1))),
             op(Key, "a", OpMode::Expire, Some(Version::N(5))),
+            op(Key, "c", OpMode::Update, None),
+            op(Key, "c", OpMode::Purge, None),
         ];
         assert_eq!(
             coalesce(ops.iter()),
             [
                 op(Key, "a", OpMode::Remove, Some(Version::N(5))),
                 op(Key, "b", OpMode::Expire, Some(Version::N(1))),
+                op(Key, "c", OpMode::Purge, None),
             ]
         );
     }
