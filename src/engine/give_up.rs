@@ -12,6 +12,7 @@ use crate::{
         invalidate::{Version, fence::Target},
         key::Key,
         protocol::{NAME_BYTES_MAX, Op, OpKind, OpMode},
+        table::Row,
     },
     platform::Table as Rows,
 };
@@ -130,25 +131,21 @@ impl Core {
                 .await?;
             let last = page.len() < 256;
             after = page.last().map(|(key, _)| key.clone());
-            let delete = {
+            let erase = {
                 let now = self.now();
                 let mut state = self.state();
                 let open = state.same(generation)?;
                 let time = open.time.observe(now);
-                page.iter()
-                    .filter_map(|(key, row)| open.doomed(key, row, time, every))
-                    .collect::<Vec<_>>()
-            };
-            if !delete.is_empty() {
-                {
-                    let mut state = self.state();
-                    let open = state.same(generation)?;
-                    for key in &delete {
-                        open.table.remove(key);
-                    }
+                let doomed = |(key, row): &(Vec<u8>, Row)| open.doomed(key, row, time, every);
+                let erase: Vec<_> = page.iter().filter_map(doomed).collect();
+                for (key, row) in &erase {
+                    open.table.remove_exact(key, row);
                 }
+                erase
+            };
+            if !erase.is_empty() {
                 let change = Change {
-                    delete,
+                    erase,
                     ..Change::default()
                 };
                 self.change(generation, change).await?;
@@ -167,7 +164,7 @@ impl Open {
     }
 
     /// Whether a stored row has to go.
-    fn doomed(&self, key: &[u8], row: &[u8], time: u64, every: bool) -> Option<BlindKey> {
+    fn doomed(&self, key: &[u8], row: &Row, time: u64, every: bool) -> Option<(BlindKey, Row)> {
         use crate::kernel::{envelope, invalidate::fence::Verdict};
         let key = BlindKey(key.try_into().ok()?);
         // A row that fails here or below is left for a reader to find and to report: what stands
@@ -179,7 +176,7 @@ impl Open {
         }
         let (meta, _) = self.ring.open_record(&key, row).ok()?;
         let stands = self.verdict(&key, &outside.tags, &meta) == Verdict::Stands;
-        (overdue || !stands).then_some(key)
+        (overdue || !stands).then(|| (key, row.clone()))
     }
 
     /// What operations of the feed mean in blind form: the fence's targets, the entries that

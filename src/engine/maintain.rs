@@ -2,7 +2,7 @@
 
 use super::{
     core::Core,
-    writer::{Change, Job, Mark},
+    writer::{Change, Mark},
 };
 use crate::{error::Result, kernel::table::Found};
 use futures_channel::oneshot;
@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 /// How often expired rows are looked for, in milliseconds.
 const SWEEP_MS: u64 = 60_000;
+/// Every so many turns the store is swept too: rows that are not in memory expire as well. The
+/// first sweep waits a turn, so that it is not in the way of the first screen.
+const SWEEP_TURNS: u64 = 60;
 /// Rows erased in one slice.
 const SLICE_ROWS: usize = 256;
 
@@ -22,10 +25,10 @@ impl Core {
         let core = Arc::downgrade(self);
         let clock = self.platform.clock.clone();
         self.spawn(Box::pin(async move {
-            loop {
+            for turn in 0.. {
                 match core.upgrade() {
                     Some(core) => {
-                        if let Err(error) = core.maintain(generation).await {
+                        if let Err(error) = core.maintain(generation, turn).await {
                             core.report(&error);
                         }
                     }
@@ -47,37 +50,35 @@ impl Core {
         Some(dead)
     }
 
-    async fn maintain(self: &Arc<Self>, generation: u64) -> Result<()> {
+    async fn maintain(self: &Arc<Self>, generation: u64, turn: u64) -> Result<()> {
         let overfull = {
             let now = self.now();
             let mut state = self.state();
             let open = state.same(generation)?;
             let time = open.time.observe(now);
-            let mut expired = open.table.expired(time, SLICE_ROWS);
-            // The bucket stands outside of the seal: it is believed once the seal is checked. A
-            // row that fails leaves memory only; a reader finds it in the store and reports it.
-            expired.retain(|key| {
-                let sound = match open.table.find(key) {
-                    Found::Row { row, meta, .. } => {
-                        meta.is_some() || open.ring.open_record(key, &row).is_ok()
+            let mut overdue = Vec::new();
+            for key in open.table.expired(time, SLICE_ROWS) {
+                // Rows that only the store has are the sweep's.
+                if let Found::Row { row, meta, .. } = open.table.find(&key) {
+                    // The bucket stands outside of the seal: it is believed once the seal is
+                    // checked. A row that fails leaves memory only; a reader finds it in the
+                    // store and reports it.
+                    if meta.is_some() || open.ring.open_record(&key, &row).is_ok() {
+                        overdue.push((key, row));
                     }
-                    Found::InStore | Found::Nowhere => true,
-                };
-                open.table.remove(key);
-                sound
-            });
-            if !expired.is_empty() {
-                let change = Change {
-                    delete: expired,
-                    ..Change::default()
-                };
-                self.enqueue(open, generation, Job::Change(Box::new(change)));
+                }
+                open.table.remove(&key);
+            }
+            if !overdue.is_empty() {
+                self.erase(open, generation, overdue);
             }
             open.fence.is_overfull()
         };
-        if overfull {
-            // Every row that a mark gives up must be gone before the mark is.
+        if overfull || turn % SWEEP_TURNS == 1 {
             self.sweep_store(generation, false).await?;
+        }
+        if overfull {
+            // Every row that a mark gives up is gone: the mark may go too.
             let change = Change {
                 marks: vec![Mark::Floor],
                 ..Change::default()

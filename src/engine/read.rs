@@ -89,14 +89,16 @@ impl Core {
         };
         let (meta, body) = match held.ring.open_record(&held.blind, &held.row) {
             Ok(opened) => opened,
-            Err(error) => return Err(self.damaged(key, held.generation, held.blind, error)),
+            Err(error) => {
+                return Err(self.damaged(key, held.generation, (held.blind, held.row), error));
+            }
         };
         let now = self.now();
         let mut state = self.state();
         let offline = state.offline;
         let open = state.same(held.generation)?;
         if open.is_gone(&held.blind, &held.tags, &meta, class, now) {
-            self.erase(open, held.generation, vec![held.blind]);
+            self.erase(open, held.generation, vec![(held.blind, held.row)]);
             return Ok(Memory::Nothing);
         }
         let meta = Arc::new(meta);
@@ -129,25 +131,31 @@ impl Core {
         self: &Arc<Self>,
         key: &Key,
         generation: u64,
-        blind: BlindKey,
+        row: (BlindKey, Row),
         error: Error,
     ) -> Error {
         let mut state = self.state();
         state.counters.class(key.class().index()).tampered += 1;
         if let Ok(open) = state.same(generation) {
-            self.erase(open, generation, vec![blind]);
+            self.erase(open, generation, vec![row]);
         }
         state.listeners.tell(&Event::Tampered);
         error
     }
 
-    /// Forgets rows and removes them from the store in the background.
-    fn erase(self: &Arc<Self>, open: &mut super::core::Open, generation: u64, keys: Vec<BlindKey>) {
-        for key in &keys {
-            open.table.remove(key);
+    /// Forgets rows and removes them from the store in the background, unless other rows have
+    /// taken their place.
+    pub(super) fn erase(
+        self: &Arc<Self>,
+        open: &mut super::core::Open,
+        generation: u64,
+        rows: Vec<(BlindKey, Row)>,
+    ) {
+        for (key, row) in &rows {
+            open.table.remove_exact(key, row);
         }
         let change = Change {
-            delete: keys,
+            erase: rows,
             ..Change::default()
         };
         self.enqueue(open, generation, Job::Change(Box::new(change)));
@@ -170,8 +178,9 @@ impl Core {
                 Memory::Nothing => break,
                 Memory::AskStore { blind, revision } => {
                     let generation = self.state().generation;
-                    if let Some((_, error)) = self.load(&[(blind, revision)]).await?.pop() {
-                        return Err(self.damaged(key, generation, blind, error));
+                    let misshapen = self.load(&[(blind, revision)]).await?.pop();
+                    if let Some((blind, row, error)) = misshapen {
+                        return Err(self.damaged(key, generation, (blind, row), error));
                     }
                 }
             }
@@ -204,18 +213,23 @@ impl Core {
                     Ok(None)
                 }
                 // One damaged row fails its own read alone.
-                Err(error) if error.kind() == ErrorKind::Tampered => Err(error),
+                Err(error) if is_damage(&error) => Err(error),
                 Err(error) => return Err(error),
             });
         }
         if !ask.is_empty() {
             let generation = self.state().generation;
-            let mut misshapen: HashMap<_, _> = self.load(&ask).await?.into_iter().collect();
+            let misshapen = self.load(&ask).await?.into_iter();
+            let mut misshapen: HashMap<_, _> = misshapen
+                .map(|(blind, row, error)| (blind, (row, error)))
+                .collect();
             for (index, (blind, _)) in at.into_iter().zip(ask) {
                 if let (Some(key), Some(result)) = (keys.get(index), results.get_mut(index)) {
                     *result = match misshapen.remove(&blind) {
-                        Some(error) => Err(self.damaged(key, generation, blind, error)),
-                        None => self.after_load(key),
+                        Some((row, error)) => {
+                            Err(self.damaged(key, generation, (blind, row), error))
+                        }
+                        None => self.after_load(key).await,
                     };
                 }
             }
@@ -223,10 +237,17 @@ impl Core {
         Ok(results)
     }
 
-    fn after_load(self: &Arc<Self>, key: &Key) -> Result<Option<Entry>> {
+    async fn after_load(self: &Arc<Self>, key: &Key) -> Result<Option<Entry>> {
         let entry = match self.read_memory(key, Source::Store)? {
             Memory::Entry(entry) => Some(*entry),
-            Memory::Nothing | Memory::AskStore { .. } => None,
+            Memory::Nothing => None,
+            Memory::AskStore { blind, .. } => {
+                // Many rows may not fit into memory together: those that left are read alone.
+                if self.state().open()?.table.knows(&blind) {
+                    return self.get(key).await;
+                }
+                None
+            }
         };
         if entry.is_none() {
             self.state().counters.class(key.class().index()).misses += 1;
@@ -236,7 +257,7 @@ impl Core {
 
     /// Brings rows of the store into memory, unless they changed while they were read. Gives
     /// those that have not the form of a row.
-    async fn load(&self, ask: &[(BlindKey, u64)]) -> Result<Vec<(BlindKey, Error)>> {
+    async fn load(&self, ask: &[(BlindKey, u64)]) -> Result<Vec<(BlindKey, Row, Error)>> {
         let generation = self.state().generation;
         let names: Vec<_> = ask.iter().map(|(key, _)| key.0.to_vec()).collect();
         let rows = self.store.get_many(Rows::Records, &names).await?;
@@ -249,8 +270,8 @@ impl Core {
             }
             match row {
                 Some(row) => {
-                    let inserted = open.table.insert(*key, row, None, true);
-                    misshapen.extend(inserted.err().map(|error| (*key, error)));
+                    let inserted = open.table.insert(*key, row.clone(), None, true);
+                    misshapen.extend(inserted.err().map(|error| (*key, row, error)));
                 }
                 None => drop(open.table.remove(key)),
             }
@@ -439,6 +460,11 @@ impl Core {
             }
         }
     }
+}
+
+/// Whether an error is about the row that was read and nothing else.
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Tampered | ErrorKind::Incompatible)
 }
 
 /// Whether a held entry answers a read that could ask the origin.

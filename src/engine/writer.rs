@@ -86,6 +86,8 @@ pub(super) struct Change {
     /// Applied to the fence in memory when the change was queued.
     pub(super) marks: Vec<Mark>,
     pub(super) delete: Vec<BlindKey>,
+    /// Rows that go only if they are still these: what was written meanwhile stays.
+    pub(super) erase: Vec<(BlindKey, Row)>,
     pub(super) cursor: Option<Position>,
     pub(super) topics: bool,
     /// Takes the lead: a new leader generation.
@@ -102,7 +104,7 @@ impl Job {
     fn size(&self) -> usize {
         match self {
             Self::Put(put) => put.row.len(),
-            Self::Change(change) => change.delete.len() * 32,
+            Self::Change(change) => (change.delete.len() + change.erase.len()) * 32,
         }
     }
 
@@ -249,14 +251,20 @@ impl Core {
     }
 
     async fn write_group(self: &Arc<Self>, generation: u64, group: &[Job]) -> Result<Plan> {
-        let mut made_room = false;
+        let (mut made_room, mut erase) = (false, true);
         for _ in 0..RACES_MAX {
-            let (batch, plan) = self.build(generation, group)?;
+            let (batch, plan) = self.build(generation, group, erase)?;
             if batch.writes.is_empty() {
                 return Ok(plan);
             }
             match self.store.commit(batch).await {
                 Ok(()) => return Ok(plan),
+                // A row that was to be erased was written anew: it stays, and whoever finds
+                // another reason to erase one of the others comes again.
+                Err(StoreError::Guard {
+                    name: GuardName::Row,
+                    ..
+                }) => erase = false,
                 Err(StoreError::Guard { .. }) => {
                     self.reload_control(generation, group).await?;
                 }
@@ -278,7 +286,7 @@ impl Core {
     }
 
     /// Judges every fill and writes the batch down.
-    fn build(&self, generation: u64, group: &[Job]) -> Result<(Batch, Plan)> {
+    fn build(&self, generation: u64, group: &[Job], erase: bool) -> Result<(Batch, Plan)> {
         let now = self.now();
         let nonce = || self.platform.entropy.nonce();
         let mut state = self.state();
@@ -303,6 +311,11 @@ impl Core {
                 }
                 Job::Change(change) => {
                     for key in &change.delete {
+                        batch.delete(Rows::Records, key.0);
+                    }
+                    for (key, row) in change.erase.iter().filter(|_| erase) {
+                        let row = Some(row.clone());
+                        batch.expect(GuardName::Row, Rows::Records, key.0, row);
                         batch.delete(Rows::Records, key.0);
                     }
                     if let Some(cursor) = &change.cursor {

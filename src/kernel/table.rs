@@ -232,6 +232,15 @@ impl Table {
         true
     }
 
+    /// Forgets a row if it is still this one, or if only the store has it.
+    pub fn remove_exact(&mut self, key: &BlindKey, row: &Row) {
+        let other = |held: &Row| !Arc::ptr_eq(held, row) && held != row;
+        let line = self.lines.get(key);
+        if !line.is_some_and(|line| line.row.as_ref().is_some_and(other)) {
+            self.remove(key);
+        }
+    }
+
     fn shrink(&mut self) {
         while self.bytes > self.budget {
             // The newest row stays even when it alone is over the budget: it was asked for.

@@ -4,7 +4,7 @@ use super::{USER, Ward, key_source};
 use crate::{
     Error, ErrorKind, Result,
     engine::{Cache, Fill, Invalidate, Purpose},
-    kernel::envelope::Body,
+    kernel::{class::Tighten, envelope::Body},
     platform::{Store, Table},
     store::Memory,
     testkit::Sim,
@@ -85,5 +85,52 @@ fn after_the_end_everything_is_closed() -> Result<()> {
         .sim
         .run_timed(async move { cache.unlock(key_source()?).await });
     assert_eq!(unlocked.map_err(kind), Err(ErrorKind::Closed));
+    Ok(())
+}
+
+#[test]
+fn an_expired_row_that_another_tab_has_written_anew_stays() -> Result<()> {
+    const MINUTE: u64 = 60_000;
+    let (sim, store) = (Sim::new(4), Memory::new());
+    let open = || {
+        let rules = Tighten {
+            fresh_ms: Some(10 * MINUTE),
+            keep_ms: Some(60 * MINUTE),
+            ..Tighten::default()
+        };
+        let builder = Cache::builder("ward", sim.platform())
+            .store(store.clone())
+            .user(USER)
+            .tighten("patient", &rules)
+            .keys(key_source()?);
+        sim.run_timed(builder.open())
+    };
+    // No sibling tabs tell each other anything here: the messages are all lost.
+    let (a, b) = (open()?, open()?);
+    let put = |cache: &Cache| {
+        let session = cache.session(USER, Purpose::Treatment)?;
+        let key = session.key("patient", &["1"])?;
+        sim.run(async move {
+            session
+                .put(&key, Body::Json("{}".into()), Fill::default())
+                .await
+        })
+    };
+    put(&a)?;
+    sim.advance(59 * MINUTE);
+    put(&b)?;
+    sim.advance(30 * MINUTE);
+    assert_eq!(
+        a.stats().entries,
+        0,
+        "the first tab has let go of its expired row"
+    );
+    assert_eq!(
+        records(&sim, &store),
+        1,
+        "and not of the other tab's new one"
+    );
+    sim.advance(60 * MINUTE);
+    assert_eq!(records(&sim, &store), 0);
     Ok(())
 }
