@@ -33,7 +33,7 @@ impl Peer {
             self.unite(view, out);
             return false;
         }
-        let mut bytes = 0;
+        let (mut bytes, before) = (0, self.seen);
         for record in log.records(self.seen, log.head()).take(STEP_RECORDS) {
             let lost: Vec<_> = record
                 .topics
@@ -51,7 +51,8 @@ impl Peer {
                 break;
             }
         }
-        self.seen < log.head()
+        // A step that got nowhere is not worth another one.
+        self.seen < log.head() && self.seen > before
     }
 
     /// Whether more waits than the connection may hold.

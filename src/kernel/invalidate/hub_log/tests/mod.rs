@@ -2,6 +2,7 @@
 
 mod limits;
 mod model;
+mod restore;
 mod rules;
 
 use super::{Blind, Invalidation, Log, Moment, Out, Peer, PeerLimits, Retention, TopicHash, View};
