@@ -61,7 +61,8 @@ fn heard(sim: &Sim, link: &mut Link) -> Vec<Option<HubFrame>> {
     }
 }
 
-fn subscribed(sim: &Sim, hub: &Hub, topics: &[&str]) -> Link {
+/// A link that has said hello and asked for topics; the hub did not run yet.
+fn asking(sim: &Sim, hub: &Hub, topics: &[&str]) -> Link {
     let mut link = sim.run(hub.feed().connect()).unwrap();
     say(
         &mut link,
@@ -84,6 +85,11 @@ fn subscribed(sim: &Sim, hub: &Hub, topics: &[&str]) -> Link {
             topics: topics.collect(),
         },
     );
+    link
+}
+
+fn subscribed(sim: &Sim, hub: &Hub, topics: &[&str]) -> Link {
+    let mut link = asking(sim, hub, topics);
     let frames = heard(sim, &mut link);
     assert!(
         matches!(
@@ -125,6 +131,35 @@ fn concurrent_publishers_get_dense_positions_in_the_order_of_the_log() {
         }
         assert_eq!(cursor, 100);
     }
+}
+
+/// The record may come before, between or after the look at the log and the entry in the list
+/// of listeners: whoever is covered from a position hears of what came after it, at once.
+#[test]
+fn a_record_published_while_a_topic_is_added_is_not_missed() {
+    let (mut before, mut after) = (0, 0);
+    for seed in 0..300 {
+        let sim = Sim::shuffled(seed);
+        let hub = open(&sim, Memory::new());
+        let mut link = asking(&sim, &hub, &["a"]);
+        for _ in 0..4 {
+            let hub = hub.clone();
+            drop(sim.start(async move { hub.publish(Invalidation::tag("a")).await }));
+        }
+        let (mut covered, mut told) = (None, 0);
+        for frame in heard(&sim, &mut link) {
+            match frame {
+                Some(HubFrame::SubOk { from, .. }) => covered = Some(from),
+                Some(HubFrame::Inv { .. }) => told += 1,
+                _ => {}
+            }
+        }
+        let covered = covered.unwrap();
+        assert_eq!(covered + told, 4, "seed {seed}");
+        before += u64::from(covered == 0);
+        after += u64::from(covered > 0);
+    }
+    assert!(before > 0 && after > 0, "the two never met");
 }
 
 #[test]
