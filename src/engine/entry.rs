@@ -8,6 +8,7 @@ use crate::{
     },
 };
 use serde::de::DeserializeOwned;
+use std::fmt;
 
 /// How old a value is against its class's time to live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +75,8 @@ impl Entry {
     }
 }
 
-/// What accompanies a value into the cache.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What accompanies a value into the cache. Its debug form shows no tag: tags name patients.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Fill {
     /// The log's head captured *before* the origin was read.
     pub position: Option<Position>,
@@ -85,6 +86,15 @@ pub struct Fill {
     pub tags: Vec<String>,
     /// A shorter time to live than the class's, in milliseconds; a longer one is cut.
     pub ttl_ms: Option<u64>,
+}
+
+impl fmt::Debug for Fill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fill")
+            .field("position", &self.position)
+            .field("ttl_ms", &self.ttl_ms)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a fetcher brings from the origin.

@@ -16,10 +16,10 @@ use crate::{
     },
     platform::Table as Rows,
 };
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-/// What to give up.
-#[derive(Clone, Debug)]
+/// What to give up. Its debug form shows the kind alone.
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Invalidate {
     /// One entry.
@@ -30,6 +30,17 @@ pub enum Invalidate {
     Class(ClassId),
     /// Everything.
     All,
+}
+
+impl fmt::Debug for Invalidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key(_) => "Key(..)",
+            Self::Tag(_) => "Tag(..)",
+            Self::Class(_) => "Class(..)",
+            Self::All => "All",
+        })
+    }
 }
 
 impl Cache {

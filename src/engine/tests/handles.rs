@@ -134,3 +134,18 @@ fn an_expired_row_that_another_tab_has_written_anew_stays() -> Result<()> {
     assert_eq!(records(&sim, &store), 0);
     Ok(())
 }
+
+#[test]
+fn debug_forms_name_nobody() {
+    let fill = Fill {
+        tags: vec!["patient/4711".into()],
+        ..Fill::default()
+    };
+    for text in [
+        format!("{fill:?}"),
+        format!("{:?}", Invalidate::Tag("patient/4711".into())),
+        format!("{:?}", Body::Json("4711".into())),
+    ] {
+        assert!(!text.contains("4711"), "{text}");
+    }
+}
