@@ -101,6 +101,12 @@ pub(super) struct Open {
     pub(super) head: Head,
     /// The head row as the store has it: every write guards on it.
     pub(super) head_row: Option<Bytes>,
+    /// The tick of the fence row as the store has it: another one in memory must be written
+    /// together with the next head.
+    pub(super) fence_row_tick: u64,
+    /// What the transaction under way gives up: counted again when the control rows are read
+    /// meanwhile.
+    pub(super) writing: Vec<super::writer::Mark>,
     pub(super) time: TimeKeeper,
     pub(super) feed: Feed,
     /// Wakes the task that owns the feed's connection.

@@ -142,7 +142,7 @@ impl Core {
                 state.listeners.changed(&keys);
                 Ok(())
             }
-            Some(Word::Control) => self.reload_control(generation, &[]).await,
+            Some(Word::Control) => self.reload_control(generation).await,
             Some(Word::Lock) => {
                 self.lock(false);
                 Ok(())
@@ -171,6 +171,6 @@ impl Core {
     /// Trusts nothing in memory: reads the control rows again and drops every row.
     pub(super) async fn look_again(&self, generation: u64) -> Result<()> {
         self.state().same(generation)?.table.unload_all();
-        self.reload_control(generation, &[]).await
+        self.reload_control(generation).await
     }
 }

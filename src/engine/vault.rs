@@ -69,7 +69,9 @@ impl Core {
         let now = self.now();
         let mut open = Box::new(Open {
             table: Table::new(self.memory_bytes_max),
+            fence_row_tick: control.fence.tick(),
             fence: control.fence,
+            writing: Vec::new(),
             time: TimeKeeper::new(control.head.clock_high, now),
             feed: Feed::new(
                 FeedConfig::new(CLIENT, self.place.device.clone(), self.seed()?),

@@ -14,7 +14,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     kernel::{
         class::ClassId,
-        control::{self, Topics},
+        control::{self, Head, Topics},
         crypto::{BlindKey, BlindTag, Nonce},
         envelope::Meta,
         invalidate::{
@@ -60,6 +60,7 @@ pub(super) struct Terms {
 }
 
 /// What is given up, so that it can be counted again after another tab was faster.
+#[derive(Clone)]
 pub(super) enum Mark {
     Local(Vec<Target>),
     At(u64, Vec<(Target, bool, Option<Version>)>),
@@ -155,7 +156,8 @@ impl Queue {
 /// What a transaction will mean once it is stored.
 struct Plan {
     refused: Vec<bool>,
-    head_row: Option<Bytes>,
+    head: Option<(Head, Bytes)>,
+    fence_tick: Option<u64>,
     gave_up: bool,
     put: Vec<BlindKey>,
 }
@@ -251,6 +253,19 @@ impl Core {
     }
 
     async fn write_group(self: &Arc<Self>, generation: u64, group: &[Job]) -> Result<Plan> {
+        self.state().same(generation)?.writing =
+            group.iter().flat_map(Job::marks).cloned().collect();
+        let written = self.try_to_write(generation, group).await;
+        if let Ok(open) = self.state().same(generation) {
+            open.writing.clear();
+            if let Ok(plan) = &written {
+                open.saved(plan);
+            }
+        }
+        written
+    }
+
+    async fn try_to_write(self: &Arc<Self>, generation: u64, group: &[Job]) -> Result<Plan> {
         let (mut made_room, mut erase) = (false, true);
         for _ in 0..RACES_MAX {
             let (batch, plan) = self.build(generation, group, erase)?;
@@ -266,7 +281,7 @@ impl Core {
                     ..
                 }) => erase = false,
                 Err(StoreError::Guard { .. }) => {
-                    self.reload_control(generation, group).await?;
+                    self.reload_control(generation).await?;
                 }
                 Err(StoreError::Quota) => {
                     self.state().counters.quota_errors += 1;
@@ -294,7 +309,8 @@ impl Core {
         let mut batch = Batch::new();
         let mut plan = Plan {
             refused: Vec::with_capacity(group.len()),
-            head_row: None,
+            head: None,
+            fence_tick: None,
             gave_up: false,
             put: Vec::new(),
         };
@@ -338,8 +354,11 @@ impl Core {
             open.head.clock_high = open.time.observe(now);
             let head = open.seal_control(control::HEAD, &open.head.encode(), nonce()?)?;
             batch.put(Rows::Control, control::HEAD, head.clone());
-            plan.head_row = Some(head);
-            if plan.gave_up {
+            plan.head = Some((open.head.clone(), head));
+            // Marks of a later job, or of one that failed, are in the fence already: a head
+            // with their tick needs a fence with them.
+            if plan.gave_up || open.fence.tick() != open.fence_row_tick {
+                plan.fence_tick = Some(open.fence.tick());
                 let fence = open.seal_control(control::FENCE, &open.fence.encode(), nonce()?)?;
                 batch.put(Rows::Control, control::FENCE, fence);
             }
@@ -369,9 +388,6 @@ impl Core {
             let mut state = self.state();
             state.counters.commits += 1;
             if let Ok(open) = state.same(generation) {
-                if let Some(head_row) = plan.head_row {
-                    open.head_row = Some(head_row);
-                }
                 for (job, refused) in group.iter().zip(&plan.refused) {
                     let Job::Put(put) = job else {
                         continue;
@@ -410,7 +426,7 @@ impl Core {
 
     /// Another tab changed the control rows: reads them, and counts own marks that are not
     /// stored yet again on top.
-    pub(super) async fn reload_control(&self, generation: u64, group: &[Job]) -> Result<()> {
+    pub(super) async fn reload_control(&self, generation: u64) -> Result<()> {
         let ring = self.state().same(generation)?.ring.clone();
         let control = match self.read_control(&ring).await {
             Ok(Some(control)) => control,
@@ -432,8 +448,9 @@ impl Core {
         open.head = control.head;
         open.head_row = control.head_row;
         open.fence = control.fence;
-        let waiting = group.iter().chain(&open.queue.jobs).flat_map(Job::marks);
-        for mark in waiting {
+        open.fence_row_tick = open.fence.tick();
+        let queued = open.queue.jobs.iter().flat_map(Job::marks);
+        for mark in open.writing.iter().chain(queued) {
             mark.apply(&mut open.fence);
             if matches!(mark, Mark::Local(_)) {
                 open.era += 1;
@@ -480,6 +497,15 @@ impl Core {
 }
 
 impl Open {
+    /// The control rows are in the store as planned, whatever was read from it meanwhile.
+    fn saved(&mut self, plan: &Plan) {
+        if let Some((head, row)) = &plan.head {
+            self.head = head.clone();
+            self.head_row = Some(row.clone());
+        }
+        self.fence_row_tick = plan.fence_tick.unwrap_or(self.fence_row_tick);
+    }
+
     /// Whether a fill may stay (protocol R3).
     pub(super) fn admits(
         &self,

@@ -400,11 +400,11 @@ impl Pump {
             }
             Effect::Follow { ops, at } => {
                 self.preview(&ops, at.seq);
-                let loaded = self.core.reload_control(self.generation, &[]).await;
+                let loaded = self.core.reload_control(self.generation).await;
                 self.report(loaded);
             }
             Effect::FollowReset { .. } => {
-                let loaded = self.core.reload_control(self.generation, &[]).await;
+                let loaded = self.core.reload_control(self.generation).await;
                 self.report(loaded);
             }
             Effect::Relay(relay) => {

@@ -5,9 +5,11 @@ use crate::{
     ErrorKind, Result,
     engine::{Cache, CacheState, Fill, Invalidate},
     kernel::{invalidate::feed::FeedState, protocol::OpMode},
+    platform::StoreError,
     store::Memory,
-    testkit::{Sim, TabControl, TabHub},
+    testkit::{Fault, Faulty, Op, Sim, TabControl, TabHub},
 };
+use std::sync::Arc;
 
 struct Tabs {
     sim: Sim,
@@ -164,6 +166,67 @@ fn when_the_leading_tab_closes_the_other_takes_over_and_misses_nothing() -> Resu
     assert!(tabs.b.cache.stats().leader);
     assert_eq!(tabs.b.cache.feed_state(), FeedState::Live);
     assert!(!verified(&tabs.b)?);
+    Ok(())
+}
+
+/// What is being written counts while the control rows are read again.
+#[test]
+fn an_invalidation_under_way_is_not_forgotten_when_the_tab_looks_at_the_store_again() -> Result<()>
+{
+    let sim = Sim::new(19);
+    let (channel, store) = (TabHub::new(), Arc::new(Faulty::new(Memory::new())));
+    let tabs = channel.tab();
+    let control = tabs.control();
+    let builder = Cache::builder("ward", sim.platform_with(tabs)).boxed_store(store.clone());
+    let tab = Ward::open(&sim, builder, None)?;
+    let origin = Origin::default();
+    let reading = tab.begin_read("patient", &["p"], &origin)?;
+    let held = store.hold_next(Op::Commit);
+    let tag = Invalidate::Tag("patient/p".into());
+    let given_up = sim.start(tab.cache.invalidate(&tag));
+    sim.run_until_stalled();
+    control.freeze();
+    control.thaw();
+    sim.run_until_stalled();
+    drop(held);
+    sim.run_until_stalled();
+    given_up.take().transpose()?;
+    origin.answer(Ok(value("old")));
+    sim.run_until_stalled();
+    assert_eq!(reading.take().transpose()?.as_ref().map(json), Some("old"));
+    assert_eq!(tab.get("patient", &["p"])?, None);
+    Ok(())
+}
+
+/// Head and fence are always of one time in the store, whatever failed before.
+#[test]
+fn an_invalidation_that_could_not_be_stored_leaves_a_vault_that_opens() -> Result<()> {
+    let sim = Sim::new(23);
+    let (store, mut hub) = (Memory::new(), Hub::new(&sim));
+    let faulty = Arc::new(Faulty::new(store.clone()));
+    let builder = Cache::builder("ward", sim.platform()).boxed_store(faulty.clone());
+    let tab = Ward::open(&sim, builder, Some(&hub.transport))?;
+    hub.settle();
+    hub.beat();
+    tab.put("patient", &["q"], "1", Fill::default())?;
+    faulty.fail_op_after(
+        Op::Commit,
+        0,
+        Fault::Refused(StoreError::Io("the test said so")),
+    );
+    let tag = Invalidate::Tag("patient/p".into());
+    assert!(sim.run_timed(tab.cache.invalidate(&tag)).is_err());
+    // Cursors are saved in between.
+    hub.publish("doctor/d", OpMode::Expire);
+    hub.live_on(60_000);
+    let cache = tab.cache.clone();
+    sim.run_timed(async move { cache.close().await });
+    let tab = Ward::open(
+        &sim,
+        Cache::builder("ward", sim.platform()).store(store),
+        None,
+    )?;
+    assert!(tab.get("patient", &["q"])?.is_some());
     Ok(())
 }
 
