@@ -113,13 +113,26 @@ test("on a phone nothing is cut off sideways and targets can be hit", async (t) 
   const tablet = await Tablet.open(context, server.origin);
   const fits = () => tablet.page.evaluate(() =>
     document.documentElement.scrollWidth <= document.documentElement.clientWidth);
+  const fitsWithState = (state) => tablet.page.evaluate((state) => {
+    const shown = document.querySelector('[data-testid="feed-state"]');
+    const before = shown.textContent;
+    shown.textContent = state;
+    const fits = document.documentElement.scrollWidth <= document.documentElement.clientWidth;
+    shown.textContent = before;
+    return fits;
+  }, state);
   assert.ok(await fits(), "the lock screen");
   await tablet.unlock();
   assert.ok(await fits(), "the list");
+  for (const state of ["live", "connecting", "suspect", "offline"]) {
+    assert.ok(await fitsWithState(state), `the bar while the feed is ${state}`);
+  }
   for (const target of ["patient-row", "lock-button", "offline-toggle"]) {
     const { height } = await tablet.$(target).first().boundingBox();
     assert.ok(height >= 40, target);
   }
+  // A symbol alone still has a name for those who do not see it.
+  await tablet.page.getByRole("button", { name: "Lock", exact: true }).waitFor();
   await tablet.openPatient(first.id);
   await tablet.cardsAreFilled();
   assert.ok(await fits(), "a patient's page");
