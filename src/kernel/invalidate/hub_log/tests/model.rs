@@ -327,8 +327,14 @@ impl World {
     }
 }
 
+/// How many lives; `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    let cases = std::env::var("PROPTEST_CASES").ok();
+    cases.and_then(|cases| cases.parse().ok()).unwrap_or(256)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
     #[test]
     fn no_covered_record_is_ever_lost(steps in prop::collection::vec(step(), 1..80)) {
         let mut world = World::new(LIMITS);
