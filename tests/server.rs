@@ -2,6 +2,8 @@
 #![cfg(not(target_family = "wasm"))]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+#[path = "server/cache.rs"]
+mod cache;
 #[path = "server/conformance.rs"]
 mod conformance;
 #[path = "server/embedded.rs"]
