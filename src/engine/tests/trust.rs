@@ -156,6 +156,23 @@ fn a_change_that_is_not_in_the_store_yet_ends_trust_in_what_is_held_and_in_what_
     Ok(())
 }
 
+/// S02: the answer is here before the invalidation that was sent before it.
+#[test]
+fn an_answer_that_comes_just_before_its_invalidation_is_given_up_by_it() -> Result<()> {
+    let (ward, mut hub) = live()?;
+    let origin = Origin::default();
+    let reading = ward.begin_read("patient", &["a"], &origin)?;
+    hub.settle();
+    let before = hub.head();
+    hub.publish_silently("patient/a", OpMode::Remove);
+    origin.answer(Ok(value_at("old", before)));
+    hub.settle();
+    assert_eq!(reading.take().transpose()?.as_ref().map(json), Some("old"));
+    hub.beat();
+    assert!(patient(&ward, "a")?.is_none());
+    Ok(())
+}
+
 /// S01: the other side of the edge.
 #[test]
 fn an_answer_that_saw_the_change_is_kept_and_verified() -> Result<()> {
