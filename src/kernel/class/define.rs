@@ -1,4 +1,6 @@
 //! What an app says about classes: tighter numbers for the built-in ones, and its own.
+//!
+//! Errors name fields as the TypeScript package does, like those of the other options.
 
 use super::{
     registry::Class,
@@ -50,18 +52,18 @@ impl Tighten {
         let mut next = class.clone();
         if let Some(keep_ms) = self.keep_ms {
             if keep_ms == 0 {
-                return Err(Error::invalid("keep_ms", "must be at least 1"));
+                return Err(Error::invalid("keepMs", "must be at least 1"));
             }
-            next.keep_ms = shorter("keep_ms", class.keep_ms, keep_ms)?;
+            next.keep_ms = shorter("keepMs", class.keep_ms, keep_ms)?;
             next.device_keep_ms = class.device_keep_ms.min(keep_ms);
         }
         if let Some(fresh_ms) = self.fresh_ms {
-            next.fresh_ms = shorter("fresh_ms", class.fresh_ms, fresh_ms)?;
+            next.fresh_ms = shorter("ttlMs", class.fresh_ms, fresh_ms)?;
         }
         next.fresh_ms = next.fresh_ms.min(next.keep_ms);
         next.fresh_open_range_ms = class.fresh_open_range_ms.map(|ms| ms.min(next.fresh_ms));
         if let Some(negative_ms) = self.negative_ms {
-            next.negative_ms = shorter("negative_ms", class.negative_ms, negative_ms)?;
+            next.negative_ms = shorter("negativeMs", class.negative_ms, negative_ms)?;
         }
         if let Some(offline) = self.offline {
             if offline < class.offline {
@@ -199,10 +201,10 @@ impl ClassDef {
             ));
         }
         if self.keep_ms == 0 || self.keep_ms > TIME_MS_MAX {
-            return Err(Error::invalid("keep_ms", "must be 1 to 2^53 - 1"));
+            return Err(Error::invalid("keepMs", "must be 1 to 2^53 - 1"));
         }
         if self.fresh_ms > self.keep_ms {
-            return Err(Error::invalid("fresh_ms", "must be at most keep_ms"));
+            return Err(Error::invalid("ttlMs", "must be at most keepMs"));
         }
         self.check_parts()?;
         self.check_tags()?;

@@ -48,28 +48,28 @@ fn loosening_is_refused_and_names_the_field() -> Result<()> {
     let before = classes.get(classes.id("patient")?).clone();
     let looser = [
         (
-            "fresh_ms",
+            "ttlMs",
             Tighten {
                 fresh_ms: Some(before.fresh_ms + 1),
                 ..Tighten::default()
             },
         ),
         (
-            "keep_ms",
+            "keepMs",
             Tighten {
                 keep_ms: Some(before.keep_ms + 1),
                 ..Tighten::default()
             },
         ),
         (
-            "keep_ms",
+            "keepMs",
             Tighten {
                 keep_ms: Some(0),
                 ..Tighten::default()
             },
         ),
         (
-            "negative_ms",
+            "negativeMs",
             Tighten {
                 negative_ms: Some(1),
                 ..Tighten::default()
@@ -241,16 +241,16 @@ fn definitions_that_make_no_sense_are_refused_by_field() {
                 ..ok()
             },
         ),
-        ("keep_ms", ClassDef { keep_ms: 0, ..ok() }),
+        ("keepMs", ClassDef { keep_ms: 0, ..ok() }),
         (
-            "keep_ms",
+            "keepMs",
             ClassDef {
                 keep_ms: u64::MAX,
                 ..ok()
             },
         ),
         (
-            "fresh_ms",
+            "ttlMs",
             ClassDef {
                 fresh_ms: 3,
                 ..ok()
