@@ -78,8 +78,8 @@ export interface ClassOptions {
   offline?: OfflineRule;
 }
 
-/** `serve`: the held value, marked as what it is. `serve-not-current`: the same, never as
- * verified. `refuse`: nothing. */
+/** While there is no connection. `serve`: the held value, marked as what it is.
+ * `serve-not-current`: the same, always as `stale`. `refuse`: nothing, also to `get` and `peek`. */
 export type OfflineRule = "serve" | "serve-not-current" | "refuse";
 
 /** A class of the app's own. */
@@ -454,7 +454,9 @@ export interface Meta {
   position?: string;
   /** The origin's version of the value. */
   version?: string;
-  /** Compartments besides those of the class, such as `study/…`. */
+  /** Compartments besides those of the class, such as `study/…`; at most 32 in all. Reports,
+   * appointments, studies and images do not name their patient in the key: give `patient/…`
+   * here, or a purge of that patient cannot find them. */
   tags?: readonly string[];
   /** A shorter TTL than the class's, in milliseconds. */
   ttlMs?: number;
