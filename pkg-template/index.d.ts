@@ -458,7 +458,8 @@ export interface Meta {
    * appointments, studies and images do not name their patient in the key: give `patient/…`
    * here, or a purge of that patient cannot find them. */
   tags?: readonly string[];
-  /** A shorter TTL than the class's, in milliseconds. */
+  /** A shorter TTL than the class's, in milliseconds. For a signed URL: what is left of its life,
+   * less a margin; the entry is gone then. */
   ttlMs?: number;
 }
 
