@@ -349,3 +349,62 @@ fn a_wish_that_no_leader_has_answered_is_told_to_the_next_one() {
         Effect::Send(ClientFrame::Sub { topics, .. }) if topics.iter().any(|t| t.t == "c")
     )));
 }
+
+/// S21: what a failed transaction would have told is told.
+#[test]
+fn a_failed_transaction_makes_followers_begin_anew() {
+    let mut tabs = Tabs::new();
+    tabs.leader.hold = true;
+    let effects = tabs.leader.feed.forget("a", tabs.leader.now);
+    tabs.leader.perform(effects);
+    tabs.leader.held.clear();
+    tabs.leader.hold = false;
+    let effects = tabs.leader.feed.on_apply_failed(tabs.leader.now);
+    tabs.leader.perform(effects);
+    tabs.leader.greet(epoch(1), 12);
+    tabs.leader.inv(10, 12, &[]);
+    tabs.leader.sub_ok(1, 10);
+    tabs.deliver();
+    assert!(tabs.has_reloaded());
+    assert_eq!(
+        (tabs.state(), tabs.covers("a", 10)),
+        (FeedState::Live, false)
+    );
+}
+
+#[test]
+fn a_follower_learns_which_topics_a_smaller_hub_left_out() {
+    let mut tabs = Tabs::new();
+    tabs.leader.lost();
+    let effects = tabs.leader.feed.on_connected(None, tabs.leader.now);
+    tabs.leader.perform(effects);
+    let small = text(&welcome(epoch(1), 10)).replace(r#""topics":64"#, r#""topics":0"#);
+    tabs.leader.hear_text(&small);
+    tabs.leader.sub_ok(1, 10);
+    tabs.deliver();
+    assert_eq!(
+        (tabs.state(), tabs.covers("a", 10)),
+        (FeedState::Live, false)
+    );
+}
+
+/// Rule R1 for the relay: the number is right, the place is not.
+#[test]
+fn a_message_that_goes_on_from_elsewhere_ends_trust() {
+    let mut tabs = Tabs::new();
+    tabs.leader.hb(10, 11);
+    tabs.collect();
+    let Some(Relay::Led(led)) = tabs.channel.pop_front() else {
+        panic!("the heartbeat is relayed");
+    };
+    let body = Body::Moved {
+        prev: pos(12),
+        upto: pos(13),
+        at: 13,
+        ops: Vec::new().into(),
+    };
+    let wrong = Relay::Led(Led { body, ..led });
+    let effects = tabs.follower.on_relay(wrong, tabs.leader.now);
+    assert!(effects.contains(&Effect::Relay(Relay::Ask)));
+    assert!(!tabs.covers("a", 10));
+}

@@ -301,6 +301,7 @@ fn no_entry_is_covered_while_another_log_takes_over() {
     let at = Position::new(epoch(2), 3);
     tab.hear(&reset(ResetScope::All, ResetMode::Revalidate, at.clone()));
     assert!(!tab.covers("a", 10) && !tab.feed.covers(&["a"], &at, tab.now));
+    assert_eq!(tab.state(), FeedState::Connecting);
     tab.commit_held();
     assert!(!tab.covers("a", 10) && tab.feed.covers(&["a"], &at, tab.now));
 }
@@ -596,4 +597,31 @@ fn a_topic_refused_for_the_rate_is_asked_for_again_later() {
         tab.sent(),
         Some(ClientFrame::Sub { topics, .. }) if topics.first().and_then(|t| t.since) == Some(8)
     ));
+}
+
+/// The replay for one topic is no proof about the others.
+#[test]
+fn the_replay_of_a_subscription_does_not_close_a_gap() {
+    let mut tab = Tab::live(10, &[("a", 5)]);
+    tab.want("b", Some(7));
+    // Lost: inv 10 to 12, which gave `a` up.
+    tab.inv(13, 13, &["b"]);
+    assert_eq!(tab.applied(), [(13, "b".into())]);
+    assert_eq!((tab.cursor(), tab.resumed_at()), (Some(10), Some(10)));
+    assert!(!tab.covers("a", 10));
+}
+
+/// S18: an answer of the old log that waits for the store when the new one takes over.
+#[test]
+fn an_answer_of_another_log_counts_in_the_new_one() {
+    let mut tab = Tab::live(10, &[]);
+    tab.hold = true;
+    tab.inv(10, 11, &["x"]);
+    tab.want("a", None);
+    tab.sub_ok(tab.sent_rid(), 11);
+    let at = Position::new(epoch(2), 3);
+    tab.hear(&reset(ResetScope::All, ResetMode::Revalidate, at.clone()));
+    tab.commit_held();
+    assert_eq!(tab.topics(), [("a".into(), 3)]);
+    assert!(tab.feed.covers(&["a"], &at, tab.now));
 }

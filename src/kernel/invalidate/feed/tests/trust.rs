@@ -435,3 +435,37 @@ fn an_answer_to_a_subscription_that_was_ended_meanwhile_covers_nothing() {
     tab.commit_held();
     assert!(!tab.covers("a", 11));
 }
+
+#[test]
+fn transactions_that_end_out_of_order_count_in_order() {
+    let mut tab = Tab::live(10, &[("a", 5)]);
+    tab.hold = true;
+    tab.inv(10, 11, &["a"]);
+    tab.inv(11, 12, &["a"]);
+    let held = std::mem::take(&mut tab.held);
+    let [first, second] = held.as_slice() else {
+        panic!("two transactions");
+    };
+    let effects = tab.feed.on_applied(*second, tab.now);
+    tab.perform(effects);
+    assert_eq!(tab.cursor(), Some(10));
+    let effects = tab.feed.on_applied(*first, tab.now);
+    tab.perform(effects);
+    assert_eq!(tab.cursor(), Some(12));
+}
+
+#[test]
+fn a_topic_that_could_not_be_saved_as_dropped_is_saved_before_the_cursor_moves_again() {
+    let mut tab = Tab::live(10, &[("a", 5)]);
+    tab.saved.1 = vec![("a".into(), 5)];
+    tab.hold = true;
+    let effects = tab.feed.forget("a", tab.now);
+    tab.perform(effects);
+    tab.held.clear();
+    tab.hold = false;
+    let effects = tab.feed.on_apply_failed(tab.now);
+    tab.perform(effects);
+    let effects = tab.feed.on_connected(None, tab.now);
+    tab.perform(effects);
+    assert_eq!(tab.saved, (Some(pos(10)), vec![]));
+}
