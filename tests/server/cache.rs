@@ -17,9 +17,8 @@ use std::{
 };
 
 const PATIENTS: u64 = 4;
-const WRITES: u64 = 150;
-
-type Database = Arc<Mutex<BTreeMap<u64, u64>>>;
+const ROUNDS: u64 = 6;
+const WRITES: u64 = 40;
 
 async fn cache(folder: &Path, transport: impl Transport + 'static) -> (Cache, Session) {
     let cache = Cache::builder("ward", Platform::system())
@@ -33,20 +32,39 @@ async fn cache(folder: &Path, transport: impl Transport + 'static) -> (Cache, Se
     (cache, session)
 }
 
-/// Reads a patient through a cache: the version, and whether the feed vouches for it.
-async fn read(session: &Session, hub: &Hub, database: &Database, patient: u64) -> (u64, bool) {
-    let key = session.key("patient", &[&patient.to_string()]).unwrap();
-    let (hub, database) = (hub.clone(), Arc::clone(database));
-    let fetch = move || async move {
-        let position = hub.position();
-        // The change and its invalidation may come between any two of these.
-        tokio::task::yield_now().await;
-        let version = database.lock().unwrap().get(&patient).copied().unwrap_or(0);
-        tokio::task::yield_now().await;
+/// What the two caches stand in front of.
+#[derive(Clone)]
+struct Origin {
+    hub: Hub,
+    versions: Arc<Mutex<BTreeMap<u64, u64>>>,
+    /// Changes still come.
+    writing: Arc<AtomicBool>,
+}
+
+impl Origin {
+    fn version(&self, patient: u64) -> u64 {
+        let versions = self.versions.lock().unwrap();
+        versions.get(&patient).copied().unwrap_or(0)
+    }
+
+    /// Reads a patient. The answer is always late: something was published since it was read.
+    async fn fetch(self, patient: u64) -> clinicache::Result<Fetched> {
+        let position = self.hub.position();
+        let version = self.version(patient);
+        while self.writing.load(Ordering::Relaxed) && self.hub.position() == position {
+            tokio::task::yield_now().await;
+        }
         Ok(Fetched::json(&version)?.at(position))
-    };
-    let entry = session.get_or_fetch(&key, fetch).await.unwrap();
-    (entry.json().unwrap().unwrap(), entry.verified)
+    }
+
+    /// Reads a patient through a cache: the version, and whether the feed vouches for it.
+    async fn read(&self, session: &Session, patient: u64) -> (u64, bool) {
+        let key = session.key("patient", &[&patient.to_string()]).unwrap();
+        let origin = self.clone();
+        let entry = session.get_or_fetch(&key, move || origin.fetch(patient));
+        let entry = entry.await.unwrap();
+        (entry.json().unwrap().unwrap(), entry.verified)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,51 +75,51 @@ async fn when_all_is_quiet_every_cache_holds_what_the_database_holds() {
     let remote = Remote::local(&format!("ws://{address}/clinicache")).unwrap();
     let near = cache(&dir.path().join("near"), hub.feed()).await;
     let far = cache(&dir.path().join("far"), remote).await;
-    let database: Database = Arc::default();
-    let writing = Arc::new(AtomicBool::new(true));
-    let mut readers = Vec::new();
-    for session in [&near.1, &far.1] {
-        for n in 0..4 {
-            let (session, hub, database) = (session.clone(), hub.clone(), database.clone());
-            let writing = Arc::clone(&writing);
-            readers.push(tokio::spawn(async move {
-                let mut reads = 0_u64;
-                while writing.load(Ordering::Relaxed) {
-                    let patient = (reads + n) % PATIENTS;
-                    let (version, _) = read(&session, &hub, &database, patient).await;
-                    assert!(version <= WRITES);
-                    reads += 1;
-                    tokio::task::yield_now().await;
-                }
-                reads
-            }));
-        }
-    }
-    for version in 1..=WRITES {
-        let patient = version % PATIENTS;
-        database.lock().unwrap().insert(patient, version);
-        hub.publish(Invalidation::tag(format!("patient/{patient}")))
-            .await
-            .unwrap();
-    }
-    writing.store(false, Ordering::Relaxed);
-    for reader in readers {
-        assert!(reader.await.unwrap() > 0);
-    }
-    let quiet = async {
+    let origin = Origin {
+        hub: hub.clone(),
+        versions: Arc::default(),
+        writing: Arc::default(),
+    };
+    for round in 0..ROUNDS {
+        origin.writing.store(true, Ordering::Relaxed);
+        let mut readers = Vec::new();
         for session in [&near.1, &far.1] {
-            for patient in 0..PATIENTS {
-                let current = database.lock().unwrap()[&patient];
-                // A fill that raced a change and stayed would never be this again.
-                while read(session, &hub, &database, patient).await != (current, true) {
-                    tokio::task::yield_now().await;
-                }
+            for n in 0..PATIENTS {
+                let (session, origin) = (session.clone(), origin.clone());
+                readers.push(tokio::spawn(async move {
+                    while origin.writing.load(Ordering::Relaxed) {
+                        let (version, _) = origin.read(&session, n).await;
+                        assert!(version <= ROUNDS * WRITES);
+                        tokio::task::yield_now().await;
+                    }
+                }));
             }
         }
-    };
-    tokio::time::timeout(PATIENCE, quiet)
-        .await
-        .expect("a cache holds something old, or never trusts what it holds");
+        for version in 1 + round * WRITES..=(round + 1) * WRITES {
+            let patient = version % PATIENTS;
+            origin.versions.lock().unwrap().insert(patient, version);
+            let change = Invalidation::tag(format!("patient/{patient}"));
+            hub.publish(change).await.unwrap();
+        }
+        origin.writing.store(false, Ordering::Relaxed);
+        for reader in readers {
+            reader.await.unwrap();
+        }
+        let quiet = async {
+            for session in [&near.1, &far.1] {
+                for patient in 0..PATIENTS {
+                    let current = origin.version(patient);
+                    // A fill that raced the last change and stayed would never become this.
+                    while origin.read(session, patient).await != (current, true) {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, quiet)
+            .await
+            .expect("a cache holds something old, or never trusts what it holds");
+    }
     near.0.close().await;
     far.0.close().await;
 }

@@ -1,11 +1,12 @@
 //! What a disk holds of the log, and what happens when it was touched.
 
-use crate::support::{builder, keys, open};
+use crate::support::{builder, keys, open, until};
 use clinicache::{
-    platform::{Batch, Bytes, Store, Table},
+    platform::{Batch, Bytes, Platform, Store, Table},
     server::{Embedded, Hub, Invalidation},
+    testkit::SimClock,
 };
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 fn holds(dir: &Path, needle: &str) -> bool {
     std::fs::read_dir(dir).unwrap().any(|entry| {
@@ -162,6 +163,38 @@ async fn an_older_state_of_a_row_begins_a_new_epoch() {
         put(&store, table, &old[0].0, Some(old[0].1.clone())).await;
         let hub = builder(&store).open().await.unwrap();
         assert_ne!(hub.position().epoch, before.epoch, "{table:?}");
+    }
+}
+
+/// Once the records are gone, nothing but the head knows what the index held.
+#[tokio::test]
+async fn the_index_is_whole_or_the_epoch_is_new_also_when_the_records_are_gone() {
+    for change in ["nothing", "missing", "older", "added"] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Embedded::open(dir.path()).unwrap();
+        let clock = SimClock::new();
+        let platform = || Platform {
+            clock: Arc::new(clock.clone()),
+            ..Platform::system()
+        };
+        let hub = builder(&store).platform(platform()).open().await.unwrap();
+        hub.publish(Invalidation::tag("a")).await.unwrap();
+        let old = rows(&store, Table::Topics).await.remove(0);
+        hub.publish(Invalidation::tag("a")).await.unwrap();
+        hub.publish(Invalidation::tag("b")).await.unwrap();
+        clock.advance(49 * 3_600_000);
+        until(|| hub.stats().records == 0).await;
+        let before = hub.position();
+        hub.shutdown().await;
+        match change {
+            "missing" => put(&store, Table::Topics, &old.0, None).await,
+            "older" => put(&store, Table::Topics, &old.0, Some(old.1)).await,
+            "added" => put(&store, Table::Topics, &[9; 16], Some(old.1)).await,
+            _ => {}
+        }
+        let hub = builder(&store).platform(platform()).open().await.unwrap();
+        let same = hub.position().epoch == before.epoch;
+        assert_eq!(same, change == "nothing", "{change}");
     }
 }
 
