@@ -169,7 +169,7 @@ impl Core {
             && !open.holds_newer(&sealed.blind, &sealed.meta);
         let worth =
             !matches!(body, Body::Absent) || sealed.meta.fresh_until > sealed.meta.stored_at;
-        let entry = open.view(
+        let mut entry = open.view(
             &sealed.blind,
             &sealed.tags,
             &sealed.meta,
@@ -177,6 +177,10 @@ impl Core {
             Source::Origin,
             now,
         );
+        entry.verified &= self
+            .classes
+            .get(key.class())
+            .tells_enough(&sealed.meta.tags);
         if admitted && worth {
             let Sealed {
                 blind,

@@ -104,6 +104,7 @@ impl Core {
         let meta = Arc::new(meta);
         open.table.learn(&held.blind, &held.row, &meta);
         let mut entry = open.view(&held.blind, &held.tags, &meta, body, held.source, now);
+        entry.verified &= class.tells_enough(&meta.tags);
         let connected =
             !offline && (!open.has_feed || self.feed_state(open, now) == FeedState::Live);
         if class.offline == Offline::ServeNotCurrent && !connected {

@@ -243,6 +243,31 @@ fn an_entry_is_given_up_by_the_tags_that_it_was_filled_with() -> Result<()> {
     Ok(())
 }
 
+/// A purge of a patient must find what is theirs.
+#[test]
+fn a_report_that_does_not_say_whose_it_is_is_never_verified() -> Result<()> {
+    let (ward, mut hub) = live()?;
+    for (class, part) in [("report:meta", "r"), ("appointment", "a")] {
+        for (tag, verified) in [("ward/3", false), ("patient/p", true)] {
+            let mut fetched = value_at("1", hub.head());
+            fetched.fill.tags = vec![tag.into()];
+            fetched.fill.ttl_ms = Some(1_000);
+            ward.read(class, &[part], fetched)?;
+            hub.settle();
+            let entry = ward.get(class, &[part])?;
+            assert_eq!(
+                entry.map(|entry| entry.verified),
+                Some(verified),
+                "{class} {tag}"
+            );
+            ward.sim.advance(1_000);
+        }
+    }
+    hub.publish("patient/p", OpMode::Purge);
+    assert!(ward.get("report:meta", &["r"])?.is_none());
+    Ok(())
+}
+
 /// S15, I4: silence ends trust, and reads go on at the origin.
 #[test]
 fn a_silent_hub_ends_trust_within_the_lease_and_strong_reads_ask_the_origin() -> Result<()> {

@@ -55,6 +55,7 @@ pub struct Class {
     pub fhir_of_value: bool,
     pub tags: Vec<TagDef>,
     pub fill_tags: &'static [&'static str],
+    pub fill_tags_needed: bool,
     pub hit_target: Option<f32>,
     pub latency_target_ms: Option<u32>,
     pub load_target_per_s: Option<u32>,
@@ -98,6 +99,7 @@ impl Class {
             fhir_of_value: spec.fhir_of_value,
             tags: tags.collect(),
             fill_tags: spec.fill_tags,
+            fill_tags_needed: spec.fill_tags_needed,
             hit_target: spec.hit_target,
             latency_target_ms: spec.latency_target_ms,
             load_target_per_s: spec.load_target_per_s,
@@ -146,6 +148,19 @@ impl Class {
     #[must_use]
     pub fn swr_at(&self, key: &Key, wall_ms: u64) -> bool {
         self.swr && self.fresh_ms_at(key, wall_ms) >= SWR_FRESH_MS_MIN
+    }
+
+    /// Whether an entry with these tags says all that the class needs to know of it, so that a
+    /// purge of its compartment finds it.
+    #[must_use]
+    pub fn tells_enough<T: AsRef<str>>(&self, tags: &[T]) -> bool {
+        let told = |kind: &&str| {
+            tags.iter().any(|tag| {
+                let rest = tag.as_ref().strip_prefix(*kind);
+                rest.is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
+            })
+        };
+        !self.fill_tags_needed || self.fill_tags.iter().all(told)
     }
 
     fn takes(&self, parts: usize) -> bool {

@@ -222,6 +222,9 @@ pub struct ClassSpec {
     /// Kinds of tags that an entry has but its key does not tell: whoever fills the entry must
     /// give them, or a purge of that compartment cannot find it.
     pub fill_tags: &'static [&'static str],
+    /// Whether every fill must tell them: an entry without one of them is never verified. Else
+    /// they are told where they are known.
+    pub fill_tags_needed: bool,
     /// The least share of reads answered without the origin that the class should reach.
     pub hit_target: Option<f32>,
     /// The latency of a hit that the class should stay under, in milliseconds.
@@ -272,6 +275,7 @@ impl ClassSpec {
             fhir_of_value: false,
             tags: &[],
             fill_tags: &[],
+            fill_tags_needed: false,
             hit_target: None,
             latency_target_ms: None,
             load_target_per_s: None,
@@ -326,6 +330,12 @@ impl ClassSpec {
 
     pub(super) const fn tags(mut self, tags: &'static [TagRule]) -> Self {
         self.tags = tags;
+        self
+    }
+
+    pub(super) const fn needs_tags(mut self, kinds: &'static [&'static str]) -> Self {
+        self.fill_tags = kinds;
+        self.fill_tags_needed = true;
         self
     }
 

@@ -81,7 +81,7 @@ pub const CLASSES: &[ClassSpec] = &[
     .phi()
     .fhir(&["DiagnosticReport"])
     .tags(REPORT)
-    .fill_tags(&["patient"])
+    .needs_tags(&["patient"])
     .one_flight(),
     ClassSpec::new(
         "report:file",
@@ -95,7 +95,7 @@ pub const CLASSES: &[ClassSpec] = &[
     .evict(Evict::Ttl)
     .fhir(&["DocumentReference"])
     .tags(REPORT)
-    .fill_tags(&["patient"])
+    .needs_tags(&["patient"])
     .signed_url()
     .one_flight(),
     ClassSpec::new("doctor", "doctor", &[Part::id("doctor")], 3600, 90)
@@ -161,7 +161,7 @@ pub const CLASSES: &[ClassSpec] = &[
     .phi()
     .pattern(Pattern::WriteThrough)
     .fhir(&["Appointment"])
-    .fill_tags(&["patient"])
+    .needs_tags(&["patient"])
     .target(0.95, 5)
     .load(10_000)
     .last_evicted(),

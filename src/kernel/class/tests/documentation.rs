@@ -108,11 +108,11 @@ fn compartments() -> String {
             format!("`{}/{{{part}}}`", tag.kind)
         };
         let tags: Vec<String> = class.tags.iter().map(tag).collect();
-        let told: Vec<String> = class
-            .fill_tags
-            .iter()
-            .map(|kind| format!("`{kind}/…`"))
-            .collect();
+        let told = class.fill_tags.iter().map(|kind| format!("`{kind}/…`"));
+        let mut told = told.collect::<Vec<_>>().join(", ");
+        if !told.is_empty() && !class.fill_tags_needed {
+            told += " where known";
+        }
         let row = [
             format!("`{}`", class.name),
             if class.fhir_of_value {
@@ -121,7 +121,7 @@ fn compartments() -> String {
                 class.fhir.join(", ")
             },
             tags.join(", "),
-            told.join(", "),
+            told,
             class
                 .hit_target
                 .map_or(String::new(), |hit| format!("≥ {:.0} %", hit * 100.0)),

@@ -142,6 +142,8 @@ fn what_follows_from_a_row_follows_by_the_documented_rules() {
         assert_eq!(class.fresh_open_range_ms, open, "{name}");
         assert!(class.fhir_of_value == class.fhir.is_empty(), "{name}");
         assert!(class.fresh_ms <= class.device_keep_ms, "{name}");
+        let needed = ["report:meta", "report:file", "appointment"].contains(&name);
+        assert_eq!(class.fill_tags_needed, needed, "{name}");
     }
 }
 
