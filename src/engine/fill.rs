@@ -4,6 +4,7 @@ use super::{
     core::{Core, Open},
     entry::{Entry, Fill, Freshness, Source},
     give_up::check_tag,
+    read::Memory,
     writer::{Change, Job, Mark, Put, Terms},
 };
 use crate::{
@@ -153,7 +154,7 @@ impl Core {
     }
 
     /// Takes an origin's answer in: readable in memory at once, stored behind it. The caller
-    /// gets the value either way.
+    /// gets the value either way, unless one is held that was read later: nobody goes back.
     pub(super) fn fill(
         self: &Arc<Self>,
         start: &Start,
@@ -205,7 +206,12 @@ impl Core {
             self.queue_effects(open, effects);
             state.listeners.changed([&blind]);
         } else if !admitted {
+            let overtaken = open.holds_later(&sealed.blind, &sealed.meta);
             state.counters.class(key.class().index()).fenced += 1;
+            drop(state);
+            if overtaken && let Memory::Entry(held) = self.read_memory(key, Source::Memory)? {
+                return Ok(*held);
+            }
         }
         Ok(entry)
     }
@@ -313,6 +319,15 @@ impl Open {
             &meta.version,
         ) {
             (Some(held), Some(new)) => new.is_older_than(held),
+            _ => false,
+        }
+    }
+
+    /// Whether what is held was read from its origin at a later position of the same log.
+    fn holds_later(&self, key: &BlindKey, meta: &Meta) -> bool {
+        let held = self.table.meta(key).and_then(|held| held.position.as_ref());
+        match (held, &meta.position) {
+            (Some((held_epoch, held)), Some((epoch, seq))) => held_epoch == epoch && held > seq,
             _ => false,
         }
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     ErrorKind, Result,
-    engine::{Cache, Entry, Freshness, Source},
+    engine::{Cache, Entry, Fill, Freshness, Source},
     kernel::{invalidate::feed::FeedState, protocol::OpMode},
     platform::Store,
     store::Memory,
@@ -170,6 +170,35 @@ fn an_answer_that_comes_just_before_its_invalidation_is_given_up_by_it() -> Resu
     assert_eq!(reading.take().transpose()?.as_ref().map(json), Some("old"));
     hub.beat();
     assert!(patient(&ward, "a")?.is_none());
+    Ok(())
+}
+
+/// S03: of two answers the later one was read first.
+#[test]
+fn an_overtaken_answer_gives_way_to_what_is_held_from_a_later_position() -> Result<()> {
+    let (ward, mut hub) = live()?;
+    let origin = Origin::default();
+    let reading = ward.begin_read("patient", &["a"], &origin)?;
+    hub.settle();
+    let before = hub.head();
+    let after = hub.publish("patient/a", OpMode::Expire);
+    hub.settle();
+    let fill = Fill {
+        position: Some(after),
+        ..Fill::default()
+    };
+    ward.put("patient", &["a"], "\"new\"", fill)?;
+    // Given up again: still nobody is sent back to the value before it.
+    hub.publish("patient/a", OpMode::Expire);
+    hub.settle();
+    origin.answer(Ok(value_at("\"old\"", before)));
+    hub.settle();
+    let entry = reading.take().transpose()?;
+    assert_eq!(entry.as_ref().map(json), Some("\"new\""));
+    assert_eq!(
+        entry.map(|entry| (entry.freshness, entry.verified)),
+        Some((Freshness::Stale, false))
+    );
     Ok(())
 }
 
