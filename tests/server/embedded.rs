@@ -265,3 +265,73 @@ async fn a_committed_batch_survives_the_death_of_the_process() {
     assert!(records.len() > last, "{} of {last}", records.len());
     assert_eq!(records, log, "a batch is there as a whole or not at all");
 }
+
+const FULL_DIR: &str = "CLINICACHE_TEST_FULL_DIR";
+
+/// The child half of the test below, in a process whose files may not grow beyond 8 MiB.
+#[tokio::test]
+async fn child_fills_its_disk() {
+    let Some(dir) = std::env::var_os(FULL_DIR) else {
+        return;
+    };
+    let store = Embedded::open(&dir).unwrap();
+    let row = |n: u32| {
+        let mut batch = Batch::new();
+        batch.put(Table::Records, n.to_be_bytes(), vec![n as u8; 100_000]);
+        batch
+    };
+    let mut kept = 0;
+    let error = loop {
+        match store.commit(row(kept)).await {
+            Ok(()) => kept += 1,
+            Err(error) => break error,
+        }
+        assert!(kept < 200, "the disk is not full");
+    };
+    assert_eq!(error, StoreError::Quota);
+    assert!(kept > 10);
+    // Nothing of the refused batch is there, everything before it is.
+    let rows = store.scan(Table::Records, None, 1000).await.unwrap();
+    assert_eq!(rows.len(), kept as usize);
+    for (n, (key, value)) in (0_u32..).zip(&rows) {
+        assert_eq!((&key[..], value[0]), (&n.to_be_bytes()[..], n as u8));
+    }
+    // One that does not fit does not take a small one with it.
+    let (large, small) = tokio::join!(
+        store.commit(row(kept)),
+        store.commit(put(Table::Control, "small", "1"))
+    );
+    assert_eq!((large, small), (Err(StoreError::Quota), Ok(())));
+    // Room that is made is room.
+    for n in 0..kept / 2 {
+        let mut batch = Batch::new();
+        batch.delete(Table::Records, n.to_be_bytes());
+        store.commit(batch).await.unwrap();
+    }
+    store.commit(row(kept)).await.unwrap();
+    store.close().await;
+    let store = Embedded::open(&dir).unwrap();
+    let usage = store.usage().await.unwrap();
+    assert_eq!(usage.rows, u64::from(kept - kept / 2 + 1));
+    assert_eq!(
+        store.get(Table::Control, b"small").await,
+        Ok(Some(bytes("1")))
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_refuses_what_does_not_fit_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    // Blocks of 512 bytes; without the trap the signal would end the process first.
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 16384; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "embedded::child_fills_its_disk"])
+        .env(FULL_DIR, dir.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("1 passed"), "{text}");
+}
