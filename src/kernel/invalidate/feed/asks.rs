@@ -39,34 +39,47 @@ impl Feed {
     pub fn forget(&mut self, topic: &str, now: Now) -> Vec<Effect> {
         let mut out = Vec::new();
         if matches!(self.role, Role::Leader(_)) {
-            let (held, covered) = self.topics.forget(topic);
-            // An answer that is on its way speaks of a subscription that ends here.
-            self.void_grants_of(&[topic.to_owned()]);
-            if let Role::Leader(Link::Open(open)) = &mut self.role {
-                for request in open.requests.values_mut() {
-                    request.topics.retain(|(name, _)| name != topic);
-                }
-            }
-            if covered {
-                self.step_topics(vec![topic.to_owned()], &mut out);
-            }
-            if let Role::Leader(Link::Open(open)) = &mut self.role
-                && held
-            {
-                open.rid += 1;
-                out.push(Effect::Send(ClientFrame::Unsub {
-                    rid: open.rid,
-                    topics: vec![TopicSince {
-                        t: topic.to_owned(),
-                        since: None,
-                    }],
-                }));
-                // There may be room for another now.
-                self.ask(now, &mut out);
-            }
+            self.drop_topics(vec![topic.to_owned()], now, &mut out);
+            // There may be room for another now.
+            self.ask(now, &mut out);
         }
         self.finish(now, &mut out);
         out
+    }
+
+    fn drop_topics(&mut self, names: Vec<String>, now: Now, out: &mut Vec<Effect>) {
+        // An answer that is on its way speaks of a subscription that ends here.
+        self.void_grants_of(&names);
+        let mut held = Vec::new();
+        let mut covered = Vec::new();
+        for name in names {
+            let (was_held, was_covered) = self.topics.forget(&name);
+            if let Role::Leader(Link::Open(open)) = &mut self.role {
+                for request in open.requests.values_mut() {
+                    request.topics.retain(|(asked, _)| *asked != name);
+                }
+            }
+            if was_held {
+                held.push(name.clone());
+            }
+            if was_covered {
+                covered.push(name);
+            }
+        }
+        if !covered.is_empty() {
+            self.step_topics(covered, out);
+        }
+        if let Role::Leader(Link::Open(open)) = &mut self.role {
+            for part in chunks(held, open.frame_bytes(), String::as_str) {
+                open.rid += 1;
+                open.pace.spend(1 + part.len() as u64 / 64, now);
+                let topics = part.into_iter().map(|t| TopicSince { t, since: None });
+                out.push(Effect::Send(ClientFrame::Unsub {
+                    rid: open.rid,
+                    topics: topics.collect(),
+                }));
+            }
+        }
     }
 
     pub(super) fn want_each(
@@ -82,7 +95,12 @@ impl Feed {
         let since = |at: Option<Position>| at.filter(|at| Some(&at.epoch) == epoch.as_ref());
         let topics = topics.map(|(topic, at)| (topic, since(at).map(|at| at.seq)));
         if leads {
+            self.topics.begin_call();
             for (topic, since) in topics {
+                let displaced = self.topics.displaced_by(&topic);
+                if !displaced.is_empty() {
+                    self.drop_topics(displaced, now, out);
+                }
                 self.topics.want(&topic, since);
             }
             self.ask(now, out);

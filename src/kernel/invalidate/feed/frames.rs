@@ -226,6 +226,7 @@ impl Feed {
             acked: 0,
             acked_at: now,
         };
+        self.topics.limit(open.capacity(self.config.topics_max));
         self.role = Role::Leader(Link::Open(Box::new(open)));
         self.resume(true, now, out);
         self.ask(now, out);

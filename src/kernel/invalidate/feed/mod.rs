@@ -62,7 +62,8 @@ pub struct FeedConfig {
     pub client: String,
     /// The installation: random, per device.
     pub device: String,
-    /// Most topics at a time; the hub may allow fewer. Entries beyond them stay unverified.
+    /// Most topics at a time; the hub may allow fewer. Beyond them those that were wanted
+    /// longest ago make room, and their entries are unverified until they are wanted again.
     /// Default 2,048.
     pub topics_max: usize,
     /// How long an answer of the hub may take, in milliseconds. Default 10,000.
@@ -271,6 +272,8 @@ impl Feed {
     pub fn next_deadline(&self, now: Now) -> Option<u64> {
         match &self.role {
             Role::Leader(link) => {
+                let lease =
+                    (self.told == FeedState::Live).then(|| self.lease_left(now).saturating_add(1));
                 let due = link.due_in(self.config.answer_ms, self.lease_ms, now);
                 let asks = match link {
                     Link::Open(open) if open.footing == Footing::Level => {
@@ -279,7 +282,7 @@ impl Feed {
                     }
                     _ => None,
                 };
-                due.into_iter().chain(asks).min()
+                due.into_iter().chain(asks).chain(lease).min()
             }
             Role::Follower(follow) => {
                 let lease = (follow.state == FeedState::Live && self.told == FeedState::Live)

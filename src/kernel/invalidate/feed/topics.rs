@@ -31,6 +31,8 @@ struct Topic {
     denied: bool,
     /// The hub could not cover from this position.
     refused: Option<u64>,
+    /// The call that last wanted it.
+    used: u64,
 }
 
 impl Topic {
@@ -52,6 +54,8 @@ pub(super) struct Topics {
     /// A reset of everything forbids cover from before this position.
     floor: u64,
     max: usize,
+    /// Counts calls that want something.
+    calls: u64,
 }
 
 impl Topics {
@@ -87,16 +91,49 @@ impl Topics {
         (1..=NAME_BYTES_MAX).contains(&name.len())
             && match self.map.get(name) {
                 Some(topic) => !topic.is_useless(since),
-                None => self.map.len() < self.max,
+                None => true,
             }
+    }
+
+    /// At most so many topics from now on: the hub takes no more.
+    pub(super) fn limit(&mut self, max: usize) {
+        self.max = max;
+    }
+
+    /// A new call begins: what it wants stays until the next one.
+    pub(super) fn begin_call(&mut self) {
+        self.calls += 1;
+    }
+
+    /// Topics that make room for another one, where there is none: a sixteenth of all, those
+    /// that were wanted longest ago. Entries of theirs that are read again want them again.
+    pub(super) fn displaced_by(&self, name: &str) -> Vec<String> {
+        if self.map.len() < self.max || self.map.contains_key(name) {
+            return Vec::new();
+        }
+        let mut idle: Vec<(u64, &String)> = self
+            .map
+            .iter()
+            .filter(|(_, topic)| topic.used < self.calls)
+            .map(|(name, topic)| (topic.used, name))
+            .collect();
+        idle.sort_unstable();
+        idle.truncate(self.map.len() - self.max + 1 + self.max / 16);
+        idle.into_iter().map(|(_, name)| name.clone()).collect()
     }
 
     /// Notes that entries of a topic exist that were filled at `since`.
     pub(super) fn want(&mut self, name: &str, since: Option<u64>) {
-        if !self.wants(name, since) {
+        let calls = self.calls;
+        if let Some(topic) = self.map.get_mut(name) {
+            topic.used = calls;
+        }
+        let room = self.map.len() < self.max || self.map.contains_key(name);
+        if !room || !self.wants(name, since) {
             return;
         }
         let topic = self.map.entry(name.to_owned()).or_default();
+        topic.used = calls;
         let enough = |have: Option<Option<u64>>| match (have, since) {
             (None, _) | (Some(None), Some(_)) => false,
             (Some(_), None) => true,

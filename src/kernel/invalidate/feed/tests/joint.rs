@@ -193,8 +193,11 @@ proptest! {
 
     /// I1, I2 and I4 between the two halves as they are.
     #[test]
-    fn client_and_hub_together_miss_nothing(actions in prop::collection::vec(action(), 1..250)) {
-        let mut world = World::new(Real::new());
+    fn client_and_hub_together_miss_nothing(
+        actions in prop::collection::vec(action(), 1..250),
+        topics_max in prop_oneof![3 => Just(8_usize), 1 => Just(2)],
+    ) {
+        let mut world = World::new(Real::new(), topics_max);
         for action in &actions {
             world.act(action);
         }
@@ -205,7 +208,7 @@ proptest! {
 /// S31, S33: a scope that was lost while the client was away is purged before anything is read.
 #[test]
 fn a_topic_that_is_denied_after_a_reconnect_is_purged() {
-    let mut world = World::new(Real::new());
+    let mut world = World::new(Real::new(), 8);
     world.act(&Action::Fill(1, 0));
     world.act(&Action::Fill(2, 0));
     world.settle();

@@ -220,8 +220,11 @@ proptest! {
 
     /// I1, I2 and I4 under every kind of harm at once.
     #[test]
-    fn what_is_covered_was_never_missed(actions in prop::collection::vec(action(), 1..250)) {
-        let mut world = World::new(Plain::new());
+    fn what_is_covered_was_never_missed(
+        actions in prop::collection::vec(action(), 1..250),
+        topics_max in prop_oneof![3 => Just(8_usize), 1 => Just(2)],
+    ) {
+        let mut world = World::new(Plain::new(), topics_max);
         for action in &actions {
             world.act(action);
             if matches!(action, Action::Wipe) {
@@ -251,7 +254,7 @@ proptest! {
 /// The property above says something: in a calm world most entries are covered.
 #[test]
 fn a_calm_world_is_covered() {
-    let mut world = World::new(Plain::new());
+    let mut world = World::new(Plain::new(), 8);
     for round in 0..50_u8 {
         world.act(&Action::Fill(1 + round % 15, 0));
         world.act(&Action::Load(usize::from(round)));
