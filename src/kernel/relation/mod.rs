@@ -122,6 +122,8 @@ pub enum KeyPart {
 pub enum Rule {
     /// One key of a class; one for each value where the event tells several.
     Key(&'static str, &'static [KeyPart]),
+    /// Every entry of a class.
+    Class(&'static str),
     /// Every entry with a tag of this kind.
     Tag(&'static str, Arg),
     /// The entries of a class that have a tag of this kind.
@@ -346,6 +348,10 @@ fn fill_in(
             for parts in told {
                 add(Target::Key(classes.key(id, &parts)?));
             }
+        }
+        Rule::Class(name) => {
+            let class = classes.get(classes.id(name)?);
+            add(Target::Tag(class.class_tag.to_string()));
         }
         Rule::Tag(kind, arg) => {
             if let Some(tag) = checked_tag(event, kind, arg)? {

@@ -1,4 +1,5 @@
-//! The relations, as the hospital cache plan has them.
+//! The relations, as the hospital cache plan has them, and with them what shows the same facts
+//! once more: lists of patients, the list of all alerts, and the summary.
 
 use super::{Arg, EventKind, KeyPart, Relation, Rule};
 use crate::kernel::{id::ALL, protocol::OpMode};
@@ -14,6 +15,7 @@ const fn told(event: EventKind, needs: &'static [Arg]) -> Relation {
 }
 
 const PATIENT: KeyPart = KeyPart::Told(Arg::Patient);
+const SUMMARY: (Rule, OpMode) = (Rule::Key("summary", &[PATIENT]), OpMode::Expire);
 
 /// Every relation, one per kind of event.
 pub const RELATIONS: &[Relation] = &[
@@ -28,6 +30,8 @@ pub const RELATIONS: &[Relation] = &[
                 Rule::Within("medical_records:list", "patient", Arg::Patient),
                 OpMode::Expire,
             ),
+            SUMMARY,
+            (Rule::Class("patients:list"), OpMode::Expire),
         ],
         ..told(EventKind::PatientUpdated, &[Arg::Patient])
     },
@@ -36,10 +40,13 @@ pub const RELATIONS: &[Relation] = &[
             "medical_record",
             &[PATIENT, KeyPart::Told(Arg::Record)],
         )],
-        gives_up: &[(
-            Rule::Within("medical_records:list", "patient", Arg::Patient),
-            OpMode::Expire,
-        )],
+        gives_up: &[
+            (
+                Rule::Within("medical_records:list", "patient", Arg::Patient),
+                OpMode::Expire,
+            ),
+            SUMMARY,
+        ],
         ..told(EventKind::RecordSaved, &[Arg::Patient, Arg::Record])
     },
     Relation {
@@ -52,6 +59,7 @@ pub const RELATIONS: &[Relation] = &[
                 Rule::Within("medical_records:list", "patient", Arg::Patient),
                 OpMode::Expire,
             ),
+            SUMMARY,
         ],
         ..told(EventKind::RecordDeleted, &[Arg::Patient, Arg::Record])
     },
@@ -162,7 +170,14 @@ pub const RELATIONS: &[Relation] = &[
         ..told(EventKind::QueueMoved, &[Arg::Queue])
     },
     Relation {
-        gives_up: &[(Rule::Tag("patient", Arg::Patient), OpMode::Purge)],
+        gives_up: &[
+            (Rule::Tag("patient", Arg::Patient), OpMode::Purge),
+            (Rule::Class("patients:list"), OpMode::Purge),
+            (
+                Rule::Key("alerts:active", &[KeyPart::Word(ALL)]),
+                OpMode::Purge,
+            ),
+        ],
         ..told(EventKind::PatientRevoked, &[Arg::Patient])
     },
 ];

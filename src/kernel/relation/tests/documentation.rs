@@ -31,6 +31,7 @@ fn rule(rule: &Rule) -> String {
             };
             format!("`{class}{}`", parts.iter().map(part).collect::<String>())
         }
+        Rule::Class(class) => format!("all of `{class}`"),
         Rule::Tag(kind, arg) => format!("everything of `{kind}/{{{}}}`", arg.name()),
         Rule::Within(class, kind, arg) => format!("`{class}` of `{kind}/{{{}}}`", arg.name()),
         Rule::Ranges(class, kind, arg, time) => {

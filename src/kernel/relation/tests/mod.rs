@@ -101,6 +101,8 @@ fn an_updated_patient_gives_up_their_records_and_replaces_the_patient() -> Resul
         &event,
         OpMode::Expire,
         &[
+            "patients:list:q",
+            "summary:p",
             "medical_record:p:Condition/1",
             "medical_record:p:Condition/2",
             "medical_records:list:p",
@@ -115,7 +117,11 @@ fn a_saved_record_gives_up_its_lists() -> Result<()> {
         .with(Arg::Patient, "p")
         .with(Arg::Record, "Condition/1");
     assert_eq!(replaced(&event)?, ["medical_record:p:Condition/1"]);
-    let lists = ["medical_records:list:p", "medical_records:list:p:Condition"];
+    let lists = [
+        "summary:p",
+        "medical_records:list:p",
+        "medical_records:list:p:Condition",
+    ];
     assert_gone(&event, OpMode::Expire, &lists)
 }
 
@@ -128,6 +134,7 @@ fn a_deleted_record_is_removed_and_its_lists_are_given_up() -> Result<()> {
     assert_eq!(
         gone,
         [
+            ("summary:p".to_owned(), OpMode::Expire),
             ("medical_record:p:Condition/1".to_owned(), OpMode::Remove),
             ("medical_records:list:p".to_owned(), OpMode::Expire),
             (
@@ -280,6 +287,7 @@ fn the_other_relations_are_those_of_the_plan() -> Result<()> {
             "o",
             OpMode::Purge,
             &[
+                "patients:list:q",
                 "summary:o",
                 "patient:o",
                 "medical_record:o:Condition/1",
@@ -290,6 +298,7 @@ fn the_other_relations_are_those_of_the_plan() -> Result<()> {
                 "queue:position:q:o",
                 "vitals:history:o:1000:3000",
                 "alerts:active:o",
+                "alerts:active:all",
                 "studies:patient:o",
             ],
         ),
@@ -317,9 +326,15 @@ fn the_feed_is_told_the_key_or_the_whole_compartment() -> Result<()> {
         .iter()
         .map(|given| given.target.op(given.mode))
         .collect();
-    assert!(
-        ops.iter()
-            .all(|op| op.kind == OpKind::Tag && op.id == "patient/p")
+    let told: Vec<_> = ops.iter().map(|op| (op.kind, op.id.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (OpKind::Tag, "patient/p"),
+            (OpKind::Tag, "patient/p"),
+            (OpKind::Key, "summary:p"),
+            (OpKind::Tag, "class/patients:list"),
+        ]
     );
     assert!(!format!("{event:?} {given:?}").contains("/p"));
     Ok(())
