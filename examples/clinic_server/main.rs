@@ -31,6 +31,10 @@ mod time;
 use clap::Parser as _;
 use std::{io::Write as _, process::ExitCode};
 
+/// Said where the state folder outlives the run, so that nobody looks for continuity in it.
+const KEY_NOTE: &str = "note: the stores in the state folder are sealed with a key of this run \
+                        alone; the next run begins anew";
+
 fn main() -> ExitCode {
     match run(args::Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,7 +55,11 @@ fn run(args: args::Args) -> Result<(), serve::StartError> {
         .block_on(async {
             // Installed before the ready line, so that whoever reads it may already stop us.
             let asked_to_stop = serve::stop_signal()?;
+            let kept = args.state.is_some();
             let server = serve::Server::start(args).await?;
+            if kept {
+                let _ = writeln!(std::io::stderr(), "{KEY_NOTE}");
+            }
             let mut out = std::io::stdout();
             // A closed standard output is no reason to stop serving.
             let _ = writeln!(out, "ready http://{}", server.address()).and_then(|()| out.flush());
