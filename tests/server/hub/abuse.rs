@@ -7,6 +7,7 @@ use clinicache::{
     server::{Embedded, Invalidation},
     testkit::SimClock,
 };
+use futures_util::future::join_all;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio_tungstenite::tungstenite::{
     Error as WsError,
@@ -205,4 +206,53 @@ async fn a_client_that_answers_no_ping_is_let_go() {
     }
     assert!(beats > 3, "it was let go too soon");
     drop(silent);
+}
+
+#[tokio::test]
+async fn a_socket_that_is_never_read_is_cut_off_and_holds_nobody_up() {
+    const RECORDS: u64 = 600;
+    let dir = tempfile::tempdir().unwrap();
+    let store = Embedded::open(dir.path()).unwrap();
+    let clock = SimClock::new();
+    let hub = builder(&store)
+        .heartbeat(Duration::from_secs(120))
+        .platform(Platform {
+            clock: Arc::new(clock.clone()),
+            ..Platform::system()
+        })
+        .open()
+        .await
+        .unwrap();
+    let address = serve(&hub).await;
+    let (deaf, _, _) = Client::subscribed(address, &["a"]).await;
+    let (mut keen, _, _) = Client::subscribed(address, &["a"]).await;
+    // More than the buffers of a socket take, and no two records say the same.
+    let filler = "x".repeat(2_000);
+    let publishing = async {
+        let publish = |n: u64| {
+            let keys = (0..7).map(|k| format!("patient:{n}:{k}:{filler}"));
+            hub.publish(keys.fold(Invalidation::tag("a"), Invalidation::and_key))
+        };
+        for published in join_all((0..RECORDS).map(publish)).await {
+            published.unwrap();
+        }
+    };
+    let reading = async {
+        let mut told = 0;
+        while told < RECORDS {
+            if let HubFrame::Inv { .. } = keen.next().await {
+                told += 1;
+            }
+        }
+    };
+    tokio::join!(publishing, reading);
+    assert_eq!(hub.stats().connections, 2);
+    // The keen one answers pings while it waits for heartbeats; the deaf one takes nothing.
+    until(|| {
+        clock.advance(10_000);
+        hub.stats().connections < 2
+    })
+    .await;
+    assert!(hub.stats().frames < 2 * RECORDS, "somebody keeps it all");
+    drop(deaf);
 }
