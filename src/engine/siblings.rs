@@ -9,6 +9,7 @@ use crate::{
     kernel::{
         codec::Reader,
         crypto::{BlindKey, KeyRing},
+        invalidate::feed::Relay,
     },
     platform::{EntropyExt, TabEvent},
 };
@@ -26,8 +27,8 @@ pub(super) enum Word {
     Control,
     /// Lock.
     Lock,
-    /// A message of the feed, as JSON.
-    Relay(String),
+    /// A message of the feed.
+    Relay(Vec<u8>),
 }
 
 impl Word {
@@ -43,7 +44,7 @@ impl Word {
             }
             Self::Control => vec![2],
             Self::Lock => vec![3],
-            Self::Relay(text) => [&[4], text.as_bytes()].concat(),
+            Self::Relay(bytes) => [&[4], &bytes[..]].concat(),
         }
     }
 
@@ -59,7 +60,7 @@ impl Word {
             }
             2 => Self::Control,
             3 => Self::Lock,
-            4 => Self::Relay(std::str::from_utf8(reader.rest()).ok()?.to_owned()),
+            4 => Self::Relay(reader.rest().to_vec()),
             _ => return None,
         })
     }
@@ -147,9 +148,9 @@ impl Core {
                 self.lock(false);
                 Ok(())
             }
-            Some(Word::Relay(text)) => {
-                if let (Ok(relay), Ok(open)) =
-                    (serde_json::from_str(&text), self.state().same(generation))
+            Some(Word::Relay(bytes)) => {
+                if let (Some(relay), Ok(open)) =
+                    (Relay::decode(&bytes), self.state().same(generation))
                 {
                     // The pump ends with the vault.
                     let _ = open.pump.unbounded_send(super::pump::Command::Relay(relay));

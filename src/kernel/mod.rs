@@ -12,5 +12,7 @@ pub mod relation;
 pub mod codec;
 pub mod control;
 pub mod envelope;
+mod frame_text;
+pub(crate) mod json;
 pub mod slot;
 pub mod table;

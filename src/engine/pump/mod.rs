@@ -408,11 +408,9 @@ impl Pump {
                 self.report(loaded);
             }
             Effect::Relay(relay) => {
-                if let (Ok(text), Ok(open)) = (
-                    serde_json::to_string(&relay),
-                    self.core.state().same(self.generation),
-                ) {
-                    self.core.tell_siblings(&open.ring, &Word::Relay(text));
+                if let Ok(open) = self.core.state().same(self.generation) {
+                    self.core
+                        .tell_siblings(&open.ring, &Word::Relay(relay.encode()));
                 }
             }
             Effect::Connect { after_ms } => self.connecting = Some(self.connect(after_ms)),
@@ -458,13 +456,10 @@ impl Pump {
     }
 
     fn send(&mut self, frame: &crate::kernel::protocol::ClientFrame) -> Vec<Effect> {
-        let Ok(text) = serde_json::to_string(frame) else {
-            return Vec::new();
-        };
         let sent = self
             .link
             .as_mut()
-            .is_some_and(|link| link.frames.try_send(text).is_ok());
+            .is_some_and(|link| link.frames.try_send(frame.to_text()).is_ok());
         if sent || self.link.is_none() {
             return Vec::new();
         }

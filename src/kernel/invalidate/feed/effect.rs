@@ -5,7 +5,6 @@ use crate::{
     error::ErrorKind,
     kernel::protocol::{ClientFrame, Op, ResetMode, ResetScope},
 };
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Names a store transaction that a feed waits for; later ones are greater.
@@ -13,8 +12,7 @@ use std::sync::Arc;
 pub struct Ticket(pub(super) u64);
 
 /// What may be said about the cache right now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FeedState {
     /// There is no feed: nothing was started, or no leader was heard of yet.
@@ -30,8 +28,7 @@ pub enum FeedState {
 }
 
 /// Why entries were given up without being named one by one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResetReason {
     /// The first position ever: what is held was never verified.

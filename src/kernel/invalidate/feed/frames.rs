@@ -10,11 +10,13 @@ use super::{
 };
 use crate::{
     error::ErrorKind,
-    kernel::protocol::{
-        FRAME_BYTES_MAX, HubFrame, Limits, Op, OpKind, OpMode, ResetMode, ResetScope, VERSION,
+    kernel::{
+        json::Json,
+        protocol::{
+            FRAME_BYTES_MAX, HubFrame, Limits, Op, OpKind, OpMode, ResetMode, ResetScope, VERSION,
+        },
     },
 };
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A lease is never shorter than this heartbeat makes it, nor longer, in milliseconds.
@@ -43,12 +45,13 @@ impl Feed {
         ) {
             if text.len() > FRAME_BYTES_MAX {
                 self.garbage("the hub sent a frame that is too long", now, &mut out);
-            } else if let Ok(frame) = serde_json::from_str::<HubFrame>(text) {
-                self.frame(frame, now, &mut out);
             } else {
-                // Not a frame of this version: what can be said about it without knowing it?
-                let frame = serde_json::from_str::<Value>(text).unwrap_or_default();
-                self.stranger(&frame, now, &mut out);
+                let json = Json::parse(text).unwrap_or(Json::Null);
+                match HubFrame::read(&json) {
+                    Some(frame) => self.frame(frame, now, &mut out),
+                    // Not a frame of this version: what can be said without knowing it?
+                    None => self.stranger(&json, now, &mut out),
+                }
             }
             if self.is_swamped() {
                 let detail = "the store does not keep up with the feed";
@@ -135,10 +138,10 @@ impl Feed {
     }
 
     /// A frame of a later version. What it gives up is unknown, so everything is (rule R11).
-    fn stranger(&mut self, frame: &Value, now: Now, out: &mut Vec<Effect>) {
-        let number = |name: &str| frame.get(name).and_then(Value::as_u64);
+    fn stranger(&mut self, frame: &Json, now: Now, out: &mut Vec<Effect>) {
+        let number = |name: &str| frame.get(name).whole();
         let unreadable = "the hub sent a frame that cannot be read";
-        let Some(kind) = frame.get("type").and_then(Value::as_str) else {
+        let Some(kind) = frame.get("type").text() else {
             self.garbage(unreadable, now, out);
             return;
         };
@@ -152,11 +155,8 @@ impl Feed {
         };
         if kind == "reset" {
             // Of a scope or mode that only a later version knows: the widest, and for good.
-            let epoch = frame
-                .get("epoch")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            if let (Ok(epoch), Some(upto)) = (Epoch::try_from(epoch.to_owned()), number("upto")) {
+            let epoch = frame.get("epoch").string().unwrap_or_default();
+            if let (Ok(epoch), Some(upto)) = (Epoch::try_from(epoch), number("upto")) {
                 let upto = Position::new(epoch, upto);
                 self.reset(ResetScope::All, ResetMode::Drop, upto, now, out);
                 return;

@@ -37,6 +37,7 @@ mod effect;
 mod frames;
 mod link;
 mod relay;
+mod relay_bytes;
 mod time;
 mod topics;
 

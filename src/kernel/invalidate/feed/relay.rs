@@ -13,15 +13,13 @@ use super::{
     time::Now,
 };
 use crate::kernel::protocol::{Op, ResetMode, ResetScope, TopicSince};
-use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// How long a follower waits for a snapshot before it asks again, in milliseconds.
 const ASK_MS: u64 = 1_000;
 
-/// A message between tabs. Its serialised form holds identifiers: seal it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// A message between tabs. Its bytes hold identifiers: seal them.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Relay {
     /// A follower asks the leader for a snapshot.
@@ -33,7 +31,7 @@ pub enum Relay {
 }
 
 /// What a leader tells its followers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Led {
     /// The leader's generation: a lower one was robbed and has not noticed.
     pub leader: u64,
@@ -47,8 +45,7 @@ pub struct Led {
 }
 
 /// What a leader tells.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Body {
     /// A frame or heartbeat was applied and took the cursor from `prev` to `upto`.

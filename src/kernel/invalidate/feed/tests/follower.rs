@@ -69,8 +69,7 @@ impl Tabs {
         self.collect();
         while let Some(relay) = self.channel.pop_front() {
             // It crosses as bytes.
-            let bytes = serde_json::to_vec(&relay).expect("a message has a byte form");
-            let relay = serde_json::from_slice(&bytes).expect("and is read back");
+            let relay = Relay::decode(&relay.encode()).expect("a message is read back");
             let effects = self.follower.on_relay(relay, self.leader.now);
             self.leader_does(effects);
             self.collect();
