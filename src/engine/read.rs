@@ -24,7 +24,7 @@ use crate::{
 };
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 /// How often a row that changes while it is read is read again.
 const LOADS_MAX: usize = 4;
@@ -44,6 +44,8 @@ struct Held {
     generation: u64,
     blind: BlindKey,
     row: Row,
+    /// What opening this very row taught before.
+    meta: Option<Arc<Meta>>,
     tags: Arc<[BlindTag]>,
     source: Source,
 }
@@ -70,14 +72,15 @@ impl Core {
             match open.table.find(&blind) {
                 Found::Row {
                     row,
+                    meta,
                     tags,
                     from_store,
-                    ..
                 } => Held {
                     ring: open.ring.clone(),
                     generation,
                     blind,
                     row,
+                    meta,
                     tags,
                     source: if from_store { Source::Store } else { source },
                 },
@@ -87,7 +90,17 @@ impl Core {
                 }
             }
         };
-        let (meta, body) = match held.ring.open_record(&held.blind, &held.row) {
+        let opened = match &held.meta {
+            Some(meta) => held
+                .ring
+                .open_body(&held.blind, &held.row)
+                .map(|body| (meta.clone(), body)),
+            None => held
+                .ring
+                .open_record(&held.blind, &held.row)
+                .map(|(meta, body)| (Arc::new(meta), body)),
+        };
+        let (meta, body) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 return Err(self.damaged(key, held.generation, (held.blind, held.row), error));
@@ -101,8 +114,9 @@ impl Core {
             self.erase(open, held.generation, vec![(held.blind, held.row)]);
             return Ok(Memory::Nothing);
         }
-        let meta = Arc::new(meta);
-        open.table.learn(&held.blind, &held.row, &meta);
+        if held.meta.is_none() {
+            open.table.learn(&held.blind, &held.row, &meta);
+        }
         let mut entry = open.view(&held.blind, &held.tags, &meta, body, held.source, now);
         entry.verified &= class.tells_enough(&meta.tags);
         let connected =
@@ -178,17 +192,13 @@ impl Core {
                 Memory::Entry(entry) => return Ok(Some(*entry)),
                 Memory::Nothing => break,
                 Memory::AskStore { blind, revision } => {
-                    let generation = self.state().generation;
-                    let misshapen = self.load(&[(blind, revision)]).await?.pop();
-                    if let Some((blind, row, error)) = misshapen {
-                        return Err(self.damaged(key, generation, (blind, row), error));
-                    }
+                    self.load(key, (blind, revision)).await?;
                 }
             }
             // Still to be asked only where the row changed while it was read.
             memory = self.read_memory(key, Source::Store)?;
             if let Memory::AskStore { blind, .. } = memory
-                && !self.state().open()?.table.knows(&blind)
+                && !self.knows(&blind)?
             {
                 break;
             }
@@ -218,66 +228,81 @@ impl Core {
                 Err(error) => return Err(error),
             });
         }
-        if !ask.is_empty() {
-            let generation = self.state().generation;
-            let misshapen = self.load(&ask).await?.into_iter();
-            let mut misshapen: HashMap<_, _> = misshapen
-                .map(|(blind, row, error)| (blind, (row, error)))
-                .collect();
-            for (index, (blind, _)) in at.into_iter().zip(ask) {
-                if let (Some(key), Some(result)) = (keys.get(index), results.get_mut(index)) {
-                    *result = match misshapen.remove(&blind) {
-                        Some((row, error)) => {
-                            Err(self.damaged(key, generation, (blind, row), error))
-                        }
-                        None => self.after_load(key).await,
-                    };
-                }
+        if ask.is_empty() {
+            return Ok(results);
+        }
+        let (generation, rows) = self.rows(&ask).await?;
+        for ((index, asked), row) in at.into_iter().zip(&ask).zip(rows) {
+            if let (Some(key), Some(result)) = (keys.get(index), results.get_mut(index)) {
+                let read = self.after_load(key, generation, asked, row).await;
+                *result = match read {
+                    Err(error) if !is_damage(&error) => return Err(error),
+                    read => read,
+                };
             }
         }
         Ok(results)
     }
 
-    async fn after_load(self: &Arc<Self>, key: &Key) -> Result<Option<Entry>> {
-        let entry = match self.read_memory(key, Source::Store)? {
-            Memory::Entry(entry) => Some(*entry),
-            Memory::Nothing => None,
-            Memory::AskStore { blind, .. } => {
-                // Many rows may not fit into memory together: those that left are read alone.
-                if self.state().open()?.table.knows(&blind) {
-                    return self.get(key).await;
-                }
-                None
-            }
-        };
-        if entry.is_none() {
-            self.state().counters.class(key.class().index()).misses += 1;
+    /// Reads one of many rows before the next one comes: that may push it out of a small memory.
+    async fn after_load(
+        self: &Arc<Self>,
+        key: &Key,
+        generation: u64,
+        asked: &(BlindKey, u64),
+        row: Option<Row>,
+    ) -> Result<Option<Entry>> {
+        self.admit_row(key, generation, asked, row)?;
+        match self.read_memory(key, Source::Store)? {
+            Memory::Entry(entry) => return Ok(Some(*entry)),
+            // It changed while it was read.
+            Memory::AskStore { blind, .. } if self.knows(&blind)? => return self.get(key).await,
+            Memory::Nothing | Memory::AskStore { .. } => {}
         }
-        Ok(entry)
+        self.state().counters.class(key.class().index()).misses += 1;
+        Ok(None)
     }
 
-    /// Brings rows of the store into memory, unless they changed while they were read. Gives
-    /// those that have not the form of a row.
-    async fn load(&self, ask: &[(BlindKey, u64)]) -> Result<Vec<(BlindKey, Row, Error)>> {
+    fn knows(&self, blind: &BlindKey) -> Result<bool> {
+        Ok(self.state().open()?.table.knows(blind))
+    }
+
+    /// Brings a row of the store into memory.
+    async fn load(self: &Arc<Self>, key: &Key, asked: (BlindKey, u64)) -> Result<()> {
+        let (generation, rows) = self.rows(&[asked]).await?;
+        let row = rows.into_iter().next().flatten();
+        self.admit_row(key, generation, &asked, row)
+    }
+
+    /// Reads rows of the store in one transaction.
+    async fn rows(&self, ask: &[(BlindKey, u64)]) -> Result<(u64, Vec<Option<Row>>)> {
         let generation = self.state().generation;
         let names: Vec<_> = ask.iter().map(|(key, _)| key.0.to_vec()).collect();
         let rows = self.store.get_many(Rows::Records, &names).await?;
+        Ok((generation, rows))
+    }
+
+    /// Takes a row that was read into memory, unless it changed meanwhile. One that has not the
+    /// form of a row is damaged.
+    fn admit_row(
+        self: &Arc<Self>,
+        key: &Key,
+        generation: u64,
+        (blind, revision): &(BlindKey, u64),
+        row: Option<Row>,
+    ) -> Result<()> {
         let mut state = self.state();
         let open = state.same(generation)?;
-        let mut misshapen = Vec::new();
-        for ((key, revision), row) in ask.iter().zip(rows) {
-            if open.table.revision(key) != *revision {
-                continue;
-            }
-            match row {
-                Some(row) => {
-                    let inserted = open.table.insert(*key, row.clone(), None, true);
-                    misshapen.extend(inserted.err().map(|error| (*key, row, error)));
-                }
-                None => drop(open.table.remove(key)),
-            }
+        if open.table.revision(blind) != *revision {
+            return Ok(());
         }
-        Ok(misshapen)
+        let Some(row) = row else {
+            open.table.remove(blind);
+            return Ok(());
+        };
+        let inserted = open.table.insert(*blind, row.clone(), None, true);
+        drop(state);
+        inserted.map_err(|error| self.damaged(key, generation, (*blind, row), error))
     }
 
     /// Memory, store, and the origin when needed. See [`Session::get_or_fetch`].

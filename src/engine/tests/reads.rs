@@ -3,8 +3,10 @@
 use super::{Origin, Ward, json, kind, value};
 use crate::{
     Error, ErrorKind, Result,
-    engine::{Freshness, Invalidate, Source},
+    engine::{Cache, Fill, Freshness, Invalidate, Source},
     kernel::envelope::Body,
+    store::Memory,
+    testkit::Sim,
 };
 
 /// S40: one call for all; whoever gives up takes nothing from the others.
@@ -272,5 +274,33 @@ fn the_cause_of_a_failed_origin_is_attached_and_its_text_is_not_ours() -> Result
     );
     assert!(error.as_ref().is_some_and(|error| error.source().is_some()));
     assert!(!error.is_some_and(|error| format!("{error} {error:?}").contains("secret")));
+    Ok(())
+}
+
+#[test]
+fn more_entries_than_memory_holds_are_read_in_one_call() -> Result<()> {
+    let sim = Sim::new(7);
+    let small = Cache::builder("ward", sim.platform())
+        .store(Memory::new())
+        .memory_bytes_max(64 << 10);
+    let ward = Ward::open(&sim, small, None)?;
+    let ids: Vec<_> = (0..100).map(|n| format!("p{n}")).collect();
+    let mut items = Vec::new();
+    for (n, id) in ids.iter().enumerate() {
+        // Bytes are not compressed: 100 rows of 4 KiB are six times the budget.
+        let body = Body::Bytes(vec![n as u8; 4 << 10]);
+        items.push((ward.session.key("patient", &[id])?, body, Fill::default()));
+    }
+    let keys: Vec<_> = items.iter().map(|(key, ..)| key.clone()).collect();
+    let session = ward.session.clone();
+    let put = sim.run_timed(async move { session.put_many(items).await })?;
+    assert!(put.iter().all(Result::is_ok));
+    assert!(ward.cache.stats().entries_in_memory < 20);
+    let (session, asked) = (ward.session.clone(), keys.clone());
+    let found = sim.run_timed(async move { session.get_many(&asked).await })?;
+    for (n, entry) in found.into_iter().enumerate() {
+        let body = entry?.map(|entry| entry.body);
+        assert!(body == Some(Body::Bytes(vec![n as u8; 4 << 10])), "{n}");
+    }
     Ok(())
 }
