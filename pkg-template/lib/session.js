@@ -5,11 +5,15 @@ import { readMeta } from "./meta.js";
 import { originCall } from "./origin.js";
 import { abortable, throwIfAborted } from "./signal.js";
 import { Snapshots } from "./snapshots.js";
+import { nextTurn } from "./turn.js";
 import { encodeValue } from "./values.js";
 import { addNamespaces } from "./view.js";
 
 /** Only the package makes sessions: whoever holds this may. */
 export const SESSION_TOKEN = Symbol("session");
+
+/** Rows of one call that are encoded and sealed without a pause between. */
+const ROWS_AT_A_STRETCH = 100;
 
 /** Stands in for the core's session after `close()`. */
 const CLOSED = new Proxy(Object.freeze({}), {
@@ -80,7 +84,11 @@ export class Session {
         results[i] = { ok: false, error: asCacheError(error) };
       }
     });
-    const answers = await this.#call(options, () => this.#raw.putMany(name, rows));
+    const answers = await this.#call(options, async () => {
+      // Encoding a thousand values is as much as a page should do at a stretch.
+      if (rows.length > ROWS_AT_A_STRETCH) await nextTurn();
+      return this.#raw.putMany(name, rows);
+    });
     answers.forEach((answer, i) => {
       results[places[i]] = toResult(answer);
     });

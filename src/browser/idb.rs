@@ -18,7 +18,6 @@ use futures_util::lock::Mutex;
 use js_sys::{Array, Object};
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeSet,
     fmt,
     rc::Rc,
 };
@@ -356,9 +355,11 @@ fn byte_length(bytes: &JsValue) -> u64 {
 }
 
 async fn commit(connection: &Connection, batch: &Rc<Batch>) -> Result<(), Failure> {
-    let guards = batch.guards.iter().map(|guard| guard.table);
-    let writes = batch.writes.iter().map(|write| write.table);
-    let tables: BTreeSet<Table> = guards.chain(writes).collect();
+    let touched = |table: Table| {
+        batch.guards.iter().any(|guard| guard.table == table)
+            || batch.writes.iter().any(|write| write.table == table)
+    };
+    let tables = Table::ALL.iter().copied().filter(|table| touched(*table));
     let transaction = begin_write(connection.database(), tables, batch.durability)?;
     let end = End::of(&transaction);
     let checked = match GuardCheck::start(&transaction, batch) {

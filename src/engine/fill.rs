@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     kernel::{
         class::{Class, Consistency},
+        codec::sort_short,
         crypto::{BlindKey, BlindTag, KeyRing, Nonce},
         envelope::{Body, Meta, TAGS_MAX},
         invalidate::{
@@ -24,6 +25,9 @@ use crate::{
 };
 use futures_channel::oneshot;
 use std::sync::Arc;
+
+/// How long values are sealed at a stretch, in milliseconds.
+const SEAL_SLICE_MS: u64 = 20;
 
 /// What is known when a fill starts: everything that could change meanwhile is captured.
 #[derive(Clone)]
@@ -74,7 +78,7 @@ impl Core {
             check_tag(tag)?;
             tags.push(tag.clone());
         }
-        tags.sort_unstable();
+        sort_short(&mut tags);
         tags.dedup();
         // A row names at most so many; giving up one that it does not name would miss it.
         if tags.len() > TAGS_MAX {
@@ -114,7 +118,10 @@ impl Core {
             (None, _) => (None, false),
         };
         let now = self.now();
-        let [jitter] = self.platform.entropy.bytes::<1>()?;
+        let [jitter] = match class.consistency {
+            Consistency::Strong => [0],
+            _ => self.platform.entropy.bytes::<1>()?,
+        };
         let (stored_at, write_seq) = {
             let mut state = self.state();
             let open = state.same(start.generation)?;
@@ -137,12 +144,13 @@ impl Core {
         let blind = start.ring.blind_key(key.as_str());
         let nonce: Nonce = self.platform.entropy.nonce()?;
         let compress = !matches!(body, Body::Bytes(_));
+        let blind_tags: Arc<[BlindTag]> = start.ring.blind_tags(&meta).into();
         let row: Row = start
             .ring
-            .seal_record(&blind, &meta, body, compress, nonce)?
+            .seal_tagged(&blind, &blind_tags, &meta, body, compress, nonce)?
             .into();
         Ok(Sealed {
-            tags: start.ring.blind_tags(&meta).into(),
+            tags: blind_tags,
             blind,
             row,
             meta,
@@ -228,13 +236,17 @@ impl Core {
         items: Vec<(Key, Body, Fill)>,
     ) -> Result<Vec<Result<()>>> {
         let start = self.start_fill()?;
-        let sealed: Vec<_> = items
-            .iter()
-            .map(|(key, body, fill)| {
-                self.seal(&start, key, body, fill, false)
-                    .map(|sealed| (key.class(), sealed))
-            })
-            .collect();
+        let mut sealed = Vec::with_capacity(items.len());
+        let mut since = self.now().mono_ms;
+        for (key, body, fill) in &items {
+            if !sealed.is_empty() && self.now().mono_ms.saturating_sub(since) >= SEAL_SLICE_MS {
+                // Whoever shares the thread with this has its turn.
+                self.platform.clock.sleep(0).await;
+                since = self.now().mono_ms;
+            }
+            let one = self.seal(&start, key, body, fill, false);
+            sealed.push(one.map(|sealed| (key.class(), sealed)));
+        }
         drop(items);
         let mut waiting = Vec::with_capacity(sealed.len());
         {

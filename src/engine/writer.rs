@@ -363,11 +363,11 @@ impl Core {
                 batch.put(Rows::Control, control::FENCE, fence);
             }
             if topics {
-                let rows = open
-                    .feed
-                    .topics()
-                    .map(|(topic, from)| (topic.to_owned(), from));
-                let plain = Topics(rows.collect()).encode();
+                let mut rows = Topics::default();
+                let covered = open.feed.topics();
+                rows.0
+                    .extend(covered.map(|(topic, from)| (topic.to_owned(), from)));
+                let plain = rows.encode();
                 let row = open.seal_control(control::TOPICS, &plain, nonce()?)?;
                 batch.put(Rows::Control, control::TOPICS, row);
             }

@@ -84,6 +84,19 @@ pub(crate) const fn padded_len(len: usize, floor: usize) -> usize {
     }
 }
 
+/// Sorts a list of a few elements: tags, which are at most 32. The library's sort is the faster
+/// one for long lists, and more code than all the rest of this module.
+pub(crate) fn sort_short<T: Ord>(list: &mut [T]) {
+    for end in 1..list.len() {
+        for at in (1..=end).rev() {
+            if list[at - 1] <= list[at] {
+                break;
+            }
+            list.swap(at - 1, at);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +122,18 @@ mod tests {
         for len in 257..70_000 {
             let padded = padded_len(len, 256);
             assert!(padded >= len && padded <= len + len / 8);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn short_lists_are_sorted_as_any_list_is(
+            mut list in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40),
+        ) {
+            let mut sorted = list.clone();
+            sorted.sort_unstable();
+            sort_short(&mut list);
+            proptest::prop_assert_eq!(list, sorted);
         }
     }
 

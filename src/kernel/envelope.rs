@@ -5,7 +5,7 @@
 //! to the vault, the table and the key the row lies under.
 
 use super::{
-    codec::{Reader, padded_len, put_lp, put_u32, put_u64},
+    codec::{Reader, padded_len, put_lp, put_u32, put_u64, sort_short},
     crypto::{BlindKey, BlindTag, KeyRing, Nonce, TAG_LEN},
     invalidate::{Epoch, Version},
 };
@@ -303,6 +303,20 @@ impl KeyRing {
         compress: bool,
         nonce: Nonce,
     ) -> Result<Vec<u8>> {
+        self.seal_tagged(key, &self.blind_tags(meta), meta, body, compress, nonce)
+    }
+
+    /// As [`seal_record`](Self::seal_record), for a caller that has the entry's
+    /// [blind tags](Self::blind_tags) already.
+    pub(crate) fn seal_tagged(
+        &self,
+        key: &BlindKey,
+        tags: &[BlindTag],
+        meta: &Meta,
+        body: &Body,
+        compress: bool,
+        nonce: Nonce,
+    ) -> Result<Vec<u8>> {
         let (kind, raw) = match body {
             Body::Json(text) => (0, text.as_bytes()),
             Body::Bytes(bytes) => (1, bytes.as_slice()),
@@ -314,11 +328,10 @@ impl KeyRing {
         let packed = (compress && raw.len() >= COMPRESS_MIN)
             .then(|| lz4_flex::block::compress(raw))
             .filter(|packed| packed.len() < raw.len() - raw.len() / 16);
-        let tags = self.blind_tags(meta);
         let head = Head {
             flags: if packed.is_some() { FLAG_COMPRESSED } else { 0 },
             bucket: bucket(meta.keep_until),
-            tags: &tags,
+            tags,
         };
         let stored = packed.as_deref().unwrap_or(raw);
         let row = seal(
@@ -347,7 +360,7 @@ impl KeyRing {
     /// [`Tampered`](ErrorKind::Tampered), [`Incompatible`](ErrorKind::Incompatible).
     pub fn open_record(&self, key: &BlindKey, row: &[u8]) -> Result<(Meta, Body)> {
         let (flags, outer_bucket, mut text) = open(self, (RECORDS, &key.0), row)?;
-        let read = read_record(&text, flags);
+        let read = read_record(&text, flags, |facts| facts.to_meta());
         zeroize::Zeroize::zeroize(&mut text[..]);
         let (meta, body) = read.ok_or_else(|| tampered("a record is malformed"))?;
         if self.blind_key(&meta.key) != *key {
@@ -359,6 +372,19 @@ impl KeyRing {
         Ok((meta, body))
     }
 
+    /// The body of a record that [`open_record`](Self::open_record) has opened before, from the
+    /// same bytes: authenticates it again, and spares what follows from the bytes alone.
+    ///
+    /// # Errors
+    /// [`Tampered`](ErrorKind::Tampered), [`Incompatible`](ErrorKind::Incompatible).
+    pub fn open_body(&self, key: &BlindKey, row: &[u8]) -> Result<Body> {
+        let (flags, _, mut text) = open(self, (RECORDS, &key.0), row)?;
+        let read = read_record(&text, flags, |_| Some(()));
+        zeroize::Zeroize::zeroize(&mut text[..]);
+        let ((), body) = read.ok_or_else(|| tampered("a record is malformed"))?;
+        Ok(body)
+    }
+
     /// The blind tags of an entry, sorted; only the class's tag when there are too many.
     #[must_use]
     pub fn blind_tags(&self, meta: &Meta) -> Vec<BlindTag> {
@@ -367,7 +393,7 @@ impl KeyRing {
         } else {
             meta.tags.iter().map(|tag| self.blind_tag(tag)).collect()
         };
-        tags.sort_unstable();
+        sort_short(&mut tags);
         tags
     }
 }
@@ -401,17 +427,57 @@ fn put_meta(out: &mut Vec<u8>, meta: &Meta) {
     }
 }
 
-fn read_meta(reader: &mut Reader<'_>) -> Option<Meta> {
-    let key = reader.str()?.into();
-    let class = reader.str()?.into();
+/// The facts of a record, still in its plaintext.
+struct Facts<'a> {
+    key: &'a str,
+    class: &'a str,
+    schema: u32,
+    write_seq: u64,
+    position: Option<(&'a str, u64)>,
+    tick: u64,
+    stored_at: u64,
+    fresh_until: u64,
+    keep_until: u64,
+    version: Option<Version>,
+    /// So many texts.
+    tags: (u32, Reader<'a>),
+}
+
+impl Facts<'_> {
+    fn to_meta(&self) -> Option<Meta> {
+        let position = match self.position {
+            None => None,
+            Some((epoch, seq)) => Some((Epoch::try_from(epoch.to_owned()).ok()?, seq)),
+        };
+        let (count, mut reader) = self.tags.clone();
+        let mut tags = Vec::new();
+        for _ in 0..count {
+            tags.push(Arc::from(reader.str()?));
+        }
+        Some(Meta {
+            key: self.key.into(),
+            class: self.class.into(),
+            schema: self.schema,
+            write_seq: self.write_seq,
+            position,
+            tick: self.tick,
+            stored_at: self.stored_at,
+            fresh_until: self.fresh_until,
+            keep_until: self.keep_until,
+            version: self.version.clone(),
+            tags: tags.into(),
+        })
+    }
+}
+
+fn read_facts<'a>(reader: &mut Reader<'a>) -> Option<Facts<'a>> {
+    let key = reader.str()?;
+    let class = reader.str()?;
     let schema = reader.u32()?;
     let write_seq = reader.u64()?;
     let position = match reader.u8()? {
         0 => None,
-        1 => Some((
-            Epoch::try_from(reader.str()?.to_owned()).ok()?,
-            reader.u64()?,
-        )),
+        1 => Some((reader.str()?, reader.u64()?)),
         _ => return None,
     };
     let tick = reader.u64()?;
@@ -420,11 +486,11 @@ fn read_meta(reader: &mut Reader<'_>) -> Option<Meta> {
     let keep_until = reader.u64()?;
     let version = Version::read(reader)?;
     let count = reader.u32()?;
-    let mut tags = Vec::new();
+    let tags = (count, reader.clone());
     for _ in 0..count {
-        tags.push(Arc::from(reader.str()?));
+        reader.lp()?;
     }
-    Some(Meta {
+    Some(Facts {
         key,
         class,
         schema,
@@ -435,13 +501,18 @@ fn read_meta(reader: &mut Reader<'_>) -> Option<Meta> {
         fresh_until,
         keep_until,
         version,
-        tags: tags.into(),
+        tags,
     })
 }
 
-fn read_record(text: &[u8], flags: u16) -> Option<(Meta, Body)> {
+/// What `take` makes of the facts, and the body.
+fn read_record<T>(
+    text: &[u8],
+    flags: u16,
+    take: impl FnOnce(&Facts<'_>) -> Option<T>,
+) -> Option<(T, Body)> {
     let mut reader = Reader::new(text);
-    let meta = read_meta(&mut reader)?;
+    let taken = take(&read_facts(&mut reader)?)?;
     let kind = reader.u8()?;
     let len = usize::try_from(reader.u32()?).ok()?;
     if len > BODY_BYTES_MAX {
@@ -460,7 +531,7 @@ fn read_record(text: &[u8], flags: u16) -> Option<(Meta, Body)> {
         2 if len == 0 => Body::Absent,
         _ => return None,
     };
-    Some((meta, body))
+    Some((taken, body))
 }
 
 #[cfg(test)]

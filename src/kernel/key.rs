@@ -90,7 +90,7 @@ impl Key {
                 _ => {}
             }
         }
-        tags.sort_unstable();
+        super::codec::sort_short(&mut tags);
         tags.dedup();
         tags
     }

@@ -292,13 +292,9 @@ impl Table {
     /// The least recently used known rows, for making room in the store.
     #[must_use]
     pub fn oldest(&self, count: usize) -> Vec<BlindKey> {
-        let mut lines: Vec<_> = self
-            .lines
-            .iter()
-            .map(|(key, line)| (line.used, *key))
-            .collect();
-        lines.sort_unstable();
-        lines.into_iter().take(count).map(|(_, key)| key).collect()
+        let mut by_use = BTreeMap::new();
+        by_use.extend(self.lines.iter().map(|(key, line)| (line.used, *key)));
+        by_use.into_values().take(count).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use super::task::{BoxFuture, MaybeSend, MaybeSync};
 /// # Contract
 /// `wall_ms` may jump either way; `mono_ms` never goes back but may pause while a device
 /// sleeps. `sleep` ends not before `ms` have passed on the monotonic clock, may end late, and
-/// may be dropped at any time.
+/// may be dropped at any time. A sleep of 0 lets whatever waits for the thread run first.
 pub trait Clock: MaybeSend + MaybeSync {
     /// Milliseconds since the Unix epoch.
     fn wall_ms(&self) -> u64;

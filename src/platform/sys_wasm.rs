@@ -37,6 +37,9 @@ impl Clock for SystemClock {
 
     fn sleep(&self, ms: u64) -> BoxFuture<'static, ()> {
         Box::pin(async move {
+            if ms == 0 {
+                return turn().await;
+            }
             let mut left = ms;
             loop {
                 let step = left.min(TIMEOUT_MS_MAX);
@@ -48,6 +51,22 @@ impl Clock for SystemClock {
             }
         })
     }
+}
+
+/// One turn of the event loop. Not by a timer where that can be helped: a hidden page's timers
+/// fire once a second or less.
+async fn turn() {
+    let promise = Promise::new(&mut |resolve, _| {
+        let scheduler = Reflect::get(&js_sys::global(), &"scheduler".into()).unwrap_or_default();
+        let posted = Reflect::get(&scheduler, &"postTask".into())
+            .ok()
+            .and_then(|post| post.dyn_into::<Function>().ok())
+            .is_some_and(|post| post.call1(&scheduler, &resolve).is_ok());
+        if !posted {
+            global_call("setTimeout", &resolve, &JsValue::from_f64(0.0));
+        }
+    });
+    let _ = wasm_bindgen_futures::JsFuture::from(promise).await;
 }
 
 /// One `setTimeout`, cleared when dropped.

@@ -12,7 +12,7 @@ use crate::{
     error::ErrorKind,
     kernel::protocol::{ResetMode, ResetScope, TopicDenied, TopicFrom},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 impl Feed {
     pub(super) fn sub_ok(
@@ -45,15 +45,18 @@ impl Feed {
             let head = Position::new(open.epoch.clone(), open.head.max(from));
             self.reset(ResetScope::All, ResetMode::Revalidate, head, now, out);
         }
-        let own: BTreeMap<&str, u64> = topics.iter().map(|t| (t.t.as_str(), t.from)).collect();
-        let refused: BTreeSet<&str> = denied.iter().map(|t| t.t.as_str()).collect();
+        // Where a topic's own cover starts; none where it is refused.
+        let mut own: BTreeMap<&str, Option<u64>> = BTreeMap::new();
+        own.extend(topics.iter().map(|t| (t.t.as_str(), Some(t.from))));
+        own.extend(denied.iter().map(|t| (t.t.as_str(), None)));
         let mut grants = Vec::new();
         let mut dropped = Vec::new();
         for (topic, since) in request.topics {
-            let lost = if refused.contains(topic.as_str()) {
+            let own = own.get(topic.as_str()).copied();
+            let lost = if own == Some(None) {
                 self.topics.deny(&topic)
             } else {
-                let from = own.get(topic.as_str()).copied().unwrap_or(from);
+                let from = own.flatten().unwrap_or(from);
                 let keep = request.keep;
                 let lost = self.topics.break_off(&topic, from, keep);
                 grants.push(Grant {
