@@ -1,7 +1,7 @@
 //! The cache handle of a page.
 
 use super::{
-    convert::{Fields, key, key_source},
+    convert::{Fields, key, key_source, object},
     host::error_value,
     promise,
     session::RawSession,
@@ -13,8 +13,6 @@ use crate::{
 };
 use futures_util::StreamExt;
 use js_sys::{Function, Promise};
-use serde::Serialize;
-use std::collections::BTreeMap;
 use wasm_bindgen::prelude::*;
 
 /// See the package's `Cache`.
@@ -84,19 +82,13 @@ impl RawCache {
 
     /// Destroys the vault.
     pub fn wipe(&self) -> Promise {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Report {
-            rows_erased: bool,
-            shredded: bool,
-        }
         let cache = self.cache.clone();
         promise(async move {
             let report = cache.wipe().await?;
-            to_value(&Report {
-                rows_erased: report.rows_erased,
-                shredded: report.shredded,
-            })
+            Ok(object(&[
+                ("rowsErased", report.rows_erased.into()),
+                ("shredded", report.shredded.into()),
+            ]))
         })
     }
 
@@ -110,8 +102,9 @@ impl RawCache {
     }
 
     /// Counters.
-    pub fn stats(&self) -> Result<JsValue, JsValue> {
-        to_value(&JsStats::from(self.cache.stats())).map_err(|error| error_value(&error))
+    #[must_use]
+    pub fn stats(&self) -> JsValue {
+        stats_value(&self.cache.stats())
     }
 
     /// `open`, `locked` or `closed`.
@@ -141,11 +134,9 @@ impl RawCache {
             while let Some(event) = events.next().await {
                 let closed = event == Event::Closed;
                 for name in event_names(&event, &cache) {
-                    let value = to_value(&JsEvent { r#type: name });
-                    if let Ok(value) = value {
-                        // The package's own dispatcher: it reports what its listeners throw.
-                        let _ = listener.call1(&JsValue::UNDEFINED, &value);
-                    }
+                    let value = object(&[("type", name.into())]);
+                    // The package's own dispatcher: it reports what its listeners throw.
+                    let _ = listener.call1(&JsValue::UNDEFINED, &value);
                 }
                 if closed {
                     return;
@@ -153,11 +144,6 @@ impl RawCache {
             }
         });
     }
-}
-
-#[derive(Serialize)]
-struct JsEvent {
-    r#type: &'static str,
 }
 
 fn event_names(event: &Event, cache: &Cache) -> Vec<&'static str> {
@@ -234,93 +220,52 @@ const fn feed_name(state: FeedState) -> &'static str {
     }
 }
 
-pub(super) fn to_value<T: Serialize>(value: &T) -> Result<JsValue> {
-    value
-        .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
-        .map_err(|_| {
-            Error::new(
-                crate::ErrorKind::Internal,
-                "a result could not be converted",
-            )
-        })
+fn stats_value(stats: &Stats) -> JsValue {
+    let classes: Vec<_> = stats
+        .classes
+        .iter()
+        .map(|(name, class)| (&**name, class_value(class)))
+        .collect();
+    object(&[
+        ("state", state_name(stats.state).into()),
+        ("feed", feed_name(stats.feed).into()),
+        ("leader", stats.leader.into()),
+        ("offlineUnlock", stats.offline_unlock.into()),
+        ("entries", size(stats.entries)),
+        ("entriesInMemory", size(stats.entries_in_memory)),
+        ("memoryBytes", size(stats.memory_bytes)),
+        ("evicted", count(stats.evicted)),
+        ("commits", count(stats.commits)),
+        ("quotaErrors", count(stats.quota_errors)),
+        ("invalidations", count(stats.invalidations)),
+        ("resumes", count(stats.resumes)),
+        ("resets", count(stats.resets)),
+        ("topics", size(stats.topics)),
+        ("classes", object(&classes)),
+    ])
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsStats {
-    state: &'static str,
-    feed: &'static str,
-    leader: bool,
-    offline_unlock: bool,
-    entries: usize,
-    entries_in_memory: usize,
-    memory_bytes: usize,
-    evicted: u64,
-    commits: u64,
-    quota_errors: u64,
-    invalidations: u64,
-    resumes: u64,
-    resets: u64,
-    topics: usize,
-    classes: BTreeMap<String, JsClassStats>,
+fn class_value(stats: &ClassStats) -> JsValue {
+    object(&[
+        ("hitsMemory", count(stats.hits_memory)),
+        ("hitsStore", count(stats.hits_store)),
+        ("misses", count(stats.misses)),
+        ("originCalls", count(stats.origin_calls)),
+        ("sharedCalls", count(stats.shared_calls)),
+        ("originErrors", count(stats.origin_errors)),
+        ("stale", count(stats.stale)),
+        ("unverified", count(stats.unverified)),
+        ("fenced", count(stats.fenced)),
+        ("tampered", count(stats.tampered)),
+        ("stored", count(stats.stored)),
+    ])
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsClassStats {
-    hits_memory: u64,
-    hits_store: u64,
-    misses: u64,
-    origin_calls: u64,
-    shared_calls: u64,
-    origin_errors: u64,
-    stale: u64,
-    unverified: u64,
-    fenced: u64,
-    tampered: u64,
-    stored: u64,
+/// As the number that JavaScript counts with.
+fn count(number: u64) -> JsValue {
+    JsValue::from_f64(number as f64)
 }
 
-impl From<Stats> for JsStats {
-    fn from(stats: Stats) -> Self {
-        Self {
-            state: state_name(stats.state),
-            feed: feed_name(stats.feed),
-            leader: stats.leader,
-            offline_unlock: stats.offline_unlock,
-            entries: stats.entries,
-            entries_in_memory: stats.entries_in_memory,
-            memory_bytes: stats.memory_bytes,
-            evicted: stats.evicted,
-            commits: stats.commits,
-            quota_errors: stats.quota_errors,
-            invalidations: stats.invalidations,
-            resumes: stats.resumes,
-            resets: stats.resets,
-            topics: stats.topics,
-            classes: stats
-                .classes
-                .into_iter()
-                .map(|(name, class)| (name.to_string(), class.into()))
-                .collect(),
-        }
-    }
-}
-
-impl From<ClassStats> for JsClassStats {
-    fn from(stats: ClassStats) -> Self {
-        Self {
-            hits_memory: stats.hits_memory,
-            hits_store: stats.hits_store,
-            misses: stats.misses,
-            origin_calls: stats.origin_calls,
-            shared_calls: stats.shared_calls,
-            origin_errors: stats.origin_errors,
-            stale: stats.stale,
-            unverified: stats.unverified,
-            fenced: stats.fenced,
-            tampered: stats.tampered,
-            stored: stats.stored,
-        }
-    }
+fn size(number: usize) -> JsValue {
+    JsValue::from_f64(number as f64)
 }

@@ -80,6 +80,16 @@ impl Fields {
     }
 }
 
+/// A plain object.
+pub(super) fn object(fields: &[(&str, JsValue)]) -> JsValue {
+    let object = Object::new();
+    for (name, value) in fields {
+        // An object of our own refuses nothing.
+        let _ = Reflect::set(&object, &(*name).into(), value);
+    }
+    object.into()
+}
+
 pub(super) fn whole(value: &JsValue, name: &'static str) -> Result<u64> {
     value
         .as_f64()

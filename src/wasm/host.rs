@@ -2,7 +2,7 @@
 
 use crate::{
     engine::{Entry, Freshness, Source},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Result},
     kernel::{envelope::Body, invalidate::Version},
 };
 use std::{cell::RefCell, collections::HashMap, fmt};
@@ -138,13 +138,9 @@ pub(super) fn error_value(error: &Error) -> JsValue {
 }
 
 /// The entry object of a read.
-pub(super) fn entry_value(entry: Entry) -> Result<JsValue, JsValue> {
-    let host = host().ok_or_else(|| {
-        error_value(&Error::new(
-            ErrorKind::NotInitialised,
-            "install() was not called",
-        ))
-    })?;
+pub(super) fn entry_value(entry: Entry) -> Result<JsValue> {
+    let host =
+        host().ok_or_else(|| Error::new(ErrorKind::NotInitialised, "install() was not called"))?;
     let freshness = match entry.freshness {
         Freshness::Fresh => 0,
         Freshness::Stale => 1,
@@ -184,4 +180,11 @@ pub(super) fn entry_value(entry: Entry) -> Result<JsValue, JsValue> {
         &version,
         false,
     )
+    .map_err(|cause| {
+        caused_by(
+            ErrorKind::Internal,
+            "a result could not be converted",
+            cause,
+        )
+    })
 }

@@ -14,7 +14,7 @@ pub use cache::RawCache;
 pub use host::{Host, install};
 pub use session::RawSession;
 
-use crate::error::Result;
+use crate::{error::Result, platform::BoxFuture};
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
@@ -35,10 +35,12 @@ pub fn open(name: String, options: JsValue) -> Promise {
 }
 
 /// A promise of a core call: rejects with the error object of the host.
-fn promise<F>(call: F) -> Promise
-where
-    F: Future<Output = Result<JsValue>> + 'static,
-{
+fn promise(call: impl Future<Output = Result<JsValue>> + 'static) -> Promise {
+    settle(Box::pin(call))
+}
+
+/// Not generic: the machinery of a promise is there once, and not once a call.
+fn settle(call: BoxFuture<'static, Result<JsValue>>) -> Promise {
     wasm_bindgen_futures::future_to_promise(async move {
         call.await.map_err(|error| host::error_value(&error))
     })

@@ -1,8 +1,7 @@
 //! The session handle of a page.
 
 use super::{
-    cache::to_value,
-    convert::{self, body, fill, origin_failure},
+    convert::{self, body, fill, object, origin_failure},
     host::{entry_value, error_value},
     promise,
     signal::{AbortOnDrop, until_aborted},
@@ -18,7 +17,6 @@ use futures_util::{
     future::{Either, select},
 };
 use js_sys::{Array, Function, Promise, Reflect};
-use serde::Serialize;
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -57,19 +55,14 @@ impl RawSession {
     /// Memory only, at once.
     pub fn peek(&self, class: &str, key: &JsValue) -> Result<JsValue, JsValue> {
         let read = self.key(class, key).and_then(|key| self.session.peek(&key));
-        match read {
-            Ok(entry) => entry_or_null(entry),
-            Err(error) => Err(error_value(&error)),
-        }
+        read.and_then(entry_or_null)
+            .map_err(|error| error_value(&error))
     }
 
     /// Memory and store.
     pub fn get(&self, class: &str, key: &JsValue) -> Promise {
         let (session, key) = (self.session.clone(), self.key(class, key));
-        wasm_bindgen_futures::future_to_promise(async move {
-            let read = async { session.get(&key?).await };
-            entry_or_null(read.await.map_err(|error| error_value(&error))?)
-        })
+        promise(async move { entry_or_null(session.get(&key?).await?) })
     }
 
     /// Memory and store for many keys.
@@ -77,10 +70,9 @@ impl RawSession {
     pub fn get_many(&self, class: &str, keys: &Array) -> Promise {
         let session = self.session.clone();
         let keys: Result<Vec<_>> = keys.iter().map(|key| self.key(class, &key)).collect();
-        wasm_bindgen_futures::future_to_promise(async move {
-            let read = async { session.get_many(&keys?).await };
+        promise(async move {
             let entries = Array::new();
-            for entry in read.await.map_err(|error| error_value(&error))? {
+            for entry in session.get_many(&keys?).await? {
                 entries.push(&match entry {
                     Ok(entry) => entry_or_null(entry)?,
                     // A damaged row is reported by its event and is a miss among many.
@@ -107,13 +99,12 @@ impl RawSession {
                 .filter(|value| !value.is_undefined() && !value.is_null())
         };
         let (signal, tags) = (option("signal"), convert::tags(option("tags")));
-        wasm_bindgen_futures::future_to_promise(async move {
+        promise(async move {
             let read = async {
                 let fetch = move || fetch(fetcher);
                 session.get_or_fetch_tagged(&key?, tags?, fetch).await
             };
-            let entry = until_aborted(signal, read).await;
-            entry_value(entry.map_err(|error| error_value(&error))?)
+            entry_value(until_aborted(signal, read).await?)
         })
     }
 
@@ -154,11 +145,11 @@ impl RawSession {
                     *slot = result;
                 }
             }
-            let answers: Vec<_> = results
+            let answers: Array = results
                 .iter()
-                .map(|result| result.as_ref().err().map(Refusal::of))
+                .map(|result| result.as_ref().err().map_or(JsValue::NULL, refusal))
                 .collect();
-            to_value(&answers)
+            Ok(answers.into())
         })
     }
 
@@ -205,7 +196,7 @@ impl RawSession {
     }
 }
 
-fn entry_or_null(entry: Option<Entry>) -> Result<JsValue, JsValue> {
+fn entry_or_null(entry: Option<Entry>) -> Result<JsValue> {
     entry.map_or(Ok(JsValue::NULL), entry_value)
 }
 
@@ -217,21 +208,13 @@ fn item(
     Ok((key?, body(value)?, fill(options)?))
 }
 
-#[derive(Serialize)]
-struct Refusal {
-    code: &'static str,
-    message: String,
-    field: Option<&'static str>,
-}
-
-impl Refusal {
-    fn of(error: &Error) -> Self {
-        Self {
-            code: error.code(),
-            message: error.to_string(),
-            field: error.field(),
-        }
-    }
+fn refusal(error: &Error) -> JsValue {
+    let field = error.field().map_or(JsValue::NULL, JsValue::from_str);
+    object(&[
+        ("code", error.code().into()),
+        ("message", error.to_string().into()),
+        ("field", field),
+    ])
 }
 
 /// Calls the app's fetcher. Dropped before its answer, it fires the fetcher's signal.
