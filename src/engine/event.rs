@@ -1,11 +1,10 @@
 //! What a cache tells: bounded streams, coalesced where only the newest matters.
 
 use crate::error::ErrorKind;
-use crate::kernel::crypto::BlindKey;
+use crate::kernel::crypto::{BlindKey, BlindMap};
 use futures_channel::mpsc;
 use futures_util::{Stream, StreamExt};
 use std::{
-    collections::HashMap,
     fmt,
     pin::Pin,
     task::{Context, Poll},
@@ -81,7 +80,7 @@ impl fmt::Debug for Subscription {
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     all: Vec<(mpsc::Sender<Event>, bool)>,
-    keys: HashMap<BlindKey, Vec<mpsc::Sender<()>>>,
+    keys: BlindMap<BlindKey, Vec<mpsc::Sender<()>>>,
 }
 
 impl Listeners {

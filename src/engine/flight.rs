@@ -1,12 +1,16 @@
 //! Single flight: one call to the origin for everybody who asks for the same entry.
 
 use super::entry::Entry;
-use crate::{error::Result, kernel::crypto::BlindKey, platform::BoxFuture};
+use crate::{
+    error::Result,
+    kernel::crypto::{BlindKey, BlindMap},
+    platform::BoxFuture,
+};
 use futures_util::{
     FutureExt,
     future::{Shared, WeakShared},
 };
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 /// A call under way. Whoever polls drives it; when the last one lets go, it is dropped, which is
 /// how a fetcher learns that nobody waits any more.
@@ -14,7 +18,7 @@ pub(super) type Flight = Shared<BoxFuture<'static, Result<Arc<Entry>>>>;
 
 /// The calls under way in this tab.
 #[derive(Default)]
-pub(super) struct Flights(HashMap<BlindKey, Call>);
+pub(super) struct Flights(BlindMap<BlindKey, Call>);
 
 struct Call {
     flight: WeakShared<BoxFuture<'static, Result<Arc<Entry>>>>,

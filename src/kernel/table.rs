@@ -5,14 +5,11 @@
 //! its directory line: what is in the store, with which blind tags, until when.
 
 use super::{
-    crypto::{BlindKey, BlindTag},
+    crypto::{BlindKey, BlindMap, BlindSet, BlindTag},
     envelope::{self, Meta},
 };
 use crate::error::Result;
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Bytes of a sealed row, shared.
 pub type Row = Arc<[u8]>;
@@ -53,8 +50,8 @@ pub enum Found {
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub struct Table {
-    lines: HashMap<BlindKey, Line>,
-    by_tag: HashMap<BlindTag, HashSet<BlindKey>>,
+    lines: BlindMap<BlindKey, Line>,
+    by_tag: BlindMap<BlindTag, BlindSet<BlindKey>>,
     by_use: BTreeMap<u64, BlindKey>,
     bytes: usize,
     budget: usize,
@@ -392,7 +389,7 @@ mod tests {
         fn it_equals_a_plain_map(acts in proptest::collection::vec((0u8..6, 0u8..4, 0u8..4), 1..60)) {
             let ring = ring();
             let mut table = Table::new(1_200);
-            let mut model: HashMap<BlindKey, (u8, usize)> = HashMap::new();
+            let mut model: BlindMap<BlindKey, (u8, usize)> = BlindMap::default();
             for (n, tag, act) in acts {
                 let (key, row) = row(&ring, n, tag);
                 match act {

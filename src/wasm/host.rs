@@ -5,7 +5,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     kernel::{envelope::Body, invalidate::Version},
 };
-use std::{cell::RefCell, collections::HashMap, fmt};
+use std::{cell::RefCell, fmt};
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroize;
 
@@ -50,7 +50,15 @@ thread_local! {
 #[derive(Default)]
 struct Causes {
     next: u32,
-    held: HashMap<u32, JsValue>,
+    held: Vec<(u32, JsValue)>,
+}
+
+impl Causes {
+    fn get(&self, id: u32) -> Option<JsValue> {
+        let mut held = self.held.iter();
+        held.find(|(of, _)| *of == id)
+            .map(|(_, cause)| cause.clone())
+    }
 }
 
 /// A JavaScript value as the source of an error. The core's errors are `Send`; the value stays
@@ -60,7 +68,7 @@ struct JsCause(u32);
 impl Drop for JsCause {
     fn drop(&mut self) {
         // During the end of a thread the table may be gone already.
-        let _ = CAUSES.try_with(|causes| causes.borrow_mut().held.remove(&self.0));
+        let _ = CAUSES.try_with(|causes| causes.borrow_mut().held.retain(|(id, _)| *id != self.0));
     }
 }
 
@@ -84,7 +92,7 @@ pub(super) fn caused_by(kind: ErrorKind, detail: &'static str, cause: JsValue) -
         let mut causes = causes.borrow_mut();
         causes.next = causes.next.wrapping_add(1);
         let id = causes.next;
-        causes.held.insert(id, cause);
+        causes.held.push((id, cause));
         id
     });
     Error::new(kind, detail).with_source(
@@ -95,7 +103,7 @@ pub(super) fn caused_by(kind: ErrorKind, detail: &'static str, cause: JsValue) -
 fn cause_of(error: &Error) -> JsValue {
     std::error::Error::source(error)
         .and_then(|source| source.downcast_ref::<JsCause>())
-        .and_then(|cause| CAUSES.with(|causes| causes.borrow().held.get(&cause.0).cloned()))
+        .and_then(|cause| CAUSES.with(|causes| causes.borrow().get(cause.0)))
         .unwrap_or(JsValue::UNDEFINED)
 }
 

@@ -17,7 +17,7 @@ use futures_util::{
     future::{Either, select},
 };
 use js_sys::{Array, Function, Promise, Reflect};
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -33,7 +33,7 @@ pub struct RawSession {
 struct Subscriptions {
     next: u32,
     /// Dropping a sender ends its task.
-    running: HashMap<u32, oneshot::Sender<()>>,
+    running: Vec<(u32, oneshot::Sender<()>)>,
 }
 
 impl RawSession {
@@ -178,7 +178,7 @@ impl RawSession {
             let mut subscriptions = self.subscriptions.borrow_mut();
             subscriptions.next = subscriptions.next.wrapping_add(1);
             let number = subscriptions.next;
-            subscriptions.running.insert(number, running);
+            subscriptions.running.push((number, running));
             number
         };
         wasm_bindgen_futures::spawn_local(async move {
@@ -192,7 +192,8 @@ impl RawSession {
 
     /// Ends a subscription.
     pub fn unsubscribe(&self, number: u32) {
-        self.subscriptions.borrow_mut().running.remove(&number);
+        let mut subscriptions = self.subscriptions.borrow_mut();
+        subscriptions.running.retain(|(of, _)| *of != number);
     }
 }
 

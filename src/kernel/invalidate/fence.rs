@@ -12,9 +12,8 @@
 use super::{Epoch, Version};
 use crate::kernel::{
     codec::{Reader, put_lp, put_u32, put_u64},
-    crypto::{BlindKey, BlindTag},
+    crypto::{BlindKey, BlindMap, BlindTag},
 };
-use std::collections::HashMap;
 
 /// Marks kept before the floor has to rise.
 pub const MARKS_MAX: usize = 1024;
@@ -110,8 +109,8 @@ pub struct Fence {
     tick: u64,
     floor: Moment,
     all: Mark,
-    keys: HashMap<BlindKey, Mark>,
-    tags: HashMap<BlindTag, Mark>,
+    keys: BlindMap<BlindKey, Mark>,
+    tags: BlindMap<BlindTag, Mark>,
 }
 
 impl Fence {
