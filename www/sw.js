@@ -45,6 +45,7 @@ const SHELL = [
   "/pkg/lib/session.js",
   "/pkg/lib/signal.js",
   "/pkg/lib/snapshots.js",
+  "/pkg/lib/turn.js",
   "/pkg/lib/values.js",
   "/pkg/lib/view.js",
 ];
