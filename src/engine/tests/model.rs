@@ -15,7 +15,7 @@ use crate::{
     store::Memory,
     testkit::{Fault, Faulty, Held, Op, Sim, TabControl, TabHub},
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 use std::sync::Arc;
 
 const PARTS: [&str; 3] = ["a", "b", "c"];
@@ -336,14 +336,21 @@ impl World {
     }
 }
 
+/// The same few histories each time; with `PROPTEST_CASES`, as many others as it says.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok();
+    match cases.and_then(|cases| cases.parse().ok()) {
+        Some(cases) => ProptestConfig::with_cases(cases),
+        None => ProptestConfig {
+            cases: 96,
+            rng_seed: RngSeed::Fixed(1),
+            ..ProptestConfig::default()
+        },
+    }
+}
+
 proptest! {
-    // The same histories each time; another seed explores others.
-    #![proptest_config(ProptestConfig {
-        cases: 96,
-        rng_seed: proptest::test_runner::RngSeed::Fixed(1),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(config())]
 
     #[test]
     fn whatever_happens_verified_is_true_and_purged_is_gone(
