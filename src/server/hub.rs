@@ -308,7 +308,8 @@ impl HubBuilder {
         self
     }
 
-    /// Time, randomness and tasks; the operating system's unless told.
+    /// Time, randomness and tasks; the operating system's unless told, and then the hub needs a
+    /// tokio runtime.
     pub fn platform(mut self, platform: Platform) -> Self {
         self.platform = Some(platform);
         self

@@ -96,11 +96,17 @@ impl Storage {
     /// continuity cannot be proven: a wrong key, a missing head, a row that is missing, edited
     /// or of another life.
     pub(super) async fn load(&mut self) -> Result<Log> {
-        self.held = self.store.get(Table::Control, HEAD).await?;
+        let found = self.store.get(Table::Control, HEAD).await?;
+        let before = std::mem::replace(&mut self.held, found);
         match self.read().await {
             Ok(log) => Ok(log),
             Err(Unusable::Broken) => self.begin().await,
-            Err(Unusable::Failed(error)) => Err(error),
+            Err(Unusable::Failed(error)) => {
+                // What was read does not belong to the log in memory: the next append must not
+                // pass for one that knows it.
+                self.held = before;
+                Err(error)
+            }
         }
     }
 

@@ -228,6 +228,29 @@ fn a_publish_in_doubt_keeps_its_position_if_the_store_has_it() {
     );
 }
 
+/// The store takes a record, loses the answer, and then cannot be read either. Whatever is
+/// published next must not take the record's place.
+#[test]
+fn a_store_that_fails_twice_never_gives_a_position_twice() {
+    let sim = Sim::new(1);
+    let store = Faulty::new(Memory::new());
+    let hub = open(&sim, store.clone());
+    let mut link = subscribed(&sim, &hub, &["a", "b"]);
+    let broken = || StoreError::Io("the medium failed");
+    store.fail_op_after(Op::Commit, 0, Fault::AnswerLost(broken()));
+    store.fail_op_after(Op::Scan, 0, Fault::Refused(broken()));
+    publish(&sim, &hub, "a").unwrap_err();
+    assert_eq!(publish(&sim, &hub, "b").unwrap().seq, 2);
+    let told: Vec<String> = heard(&sim, &mut link)
+        .into_iter()
+        .filter_map(|frame| match frame {
+            Some(HubFrame::Inv { seq, ops, .. }) => Some(format!("{seq} {}", ops[0].id)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, ["1 a", "2 b"]);
+}
+
 #[test]
 fn a_commit_that_is_lost_altogether_leaves_the_position_free() {
     let sim = Sim::new(1);
