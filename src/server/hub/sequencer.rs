@@ -130,6 +130,14 @@ async fn store(shared: &Shared, storage: &mut Storage, growth: &Growth) -> Resul
 }
 
 async fn reload(shared: &Shared, storage: &mut Storage) -> Result<()> {
+    let outcome = try_reload(shared, storage).await;
+    if outcome.is_err() {
+        storage.distrust();
+    }
+    outcome
+}
+
+async fn try_reload(shared: &Shared, storage: &mut Storage) -> Result<()> {
     let before = shared.log().position();
     let mut log = storage.load().await?;
     let now = log.position();

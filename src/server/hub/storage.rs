@@ -96,18 +96,20 @@ impl Storage {
     /// continuity cannot be proven: a wrong key, a missing head, a row that is missing, edited
     /// or of another life.
     pub(super) async fn load(&mut self) -> Result<Log> {
-        let found = self.store.get(Table::Control, HEAD).await?;
-        let before = std::mem::replace(&mut self.held, found);
+        self.held = self.store.get(Table::Control, HEAD).await?;
         match self.read().await {
             Ok(log) => Ok(log),
             Err(Unusable::Broken) => self.begin().await,
-            Err(Unusable::Failed(error)) => {
-                // What was read does not belong to the log in memory: the next append must not
-                // pass for one that knows it.
-                self.held = before;
-                Err(error)
-            }
+            Err(Unusable::Failed(error)) => Err(error),
         }
+    }
+
+    /// Makes every change fail until the next load succeeds. After a load that failed, the head
+    /// that was read does not belong to the log in memory: an append must not pass for one that
+    /// knows it.
+    pub(super) fn distrust(&mut self) {
+        // No head row is empty, so no guard on this holds.
+        self.held = Some(Bytes::from([]));
     }
 
     async fn read(&mut self) -> Result<Log, Unusable> {
