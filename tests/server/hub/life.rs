@@ -7,13 +7,16 @@ use clinicache::{
         invalidate::Position,
         protocol::{ClientFrame, HubFrame, TopicSince, VERSION},
     },
-    platform::{Clock, Link, LinkEvent, Store, StoreError, Table, Transport},
+    platform::{Clock, EntropyExt, Link, LinkEvent, Store, StoreError, Table, Transport},
     server::{AllowEveryone, Hub, HubBuilder, Invalidation},
     store::Memory,
     testkit::{Fault, Faulty, Op, Sim},
 };
 use futures_util::StreamExt;
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 fn builder(sim: &Sim, store: impl Store) -> HubBuilder {
     Hub::builder()
@@ -249,6 +252,69 @@ fn a_store_that_fails_twice_never_gives_a_position_twice() {
         })
         .collect();
     assert_eq!(told, ["1 a", "2 b"]);
+}
+
+/// Random failures of the store, before and after its work. Every position that was given out
+/// stands for one record, and the client hears of each that was acknowledged.
+#[test]
+fn however_the_store_fails_no_position_stands_for_two_records() {
+    let (mut failed, mut epochs) = (0, 0);
+    for seed in 0..150_u64 {
+        let sim = Sim::new(seed);
+        let store = Faulty::new(Memory::new());
+        let hub = open(&sim, store.clone());
+        let mut link = subscribed(&sim, &hub, &["a"]);
+        let random = sim.entropy();
+        let draw = |below: u32| u32::from_le_bytes(random.bytes().unwrap()) % below;
+        let mut acknowledged = BTreeMap::new();
+        let mut told = BTreeMap::new();
+        let mut epoch = hub.position().epoch;
+        for n in 0..25 {
+            if draw(3) == 0 {
+                let error = StoreError::Io("the medium failed");
+                let fault = match draw(2) {
+                    0 => Fault::Refused(error),
+                    _ => Fault::AnswerLost(error),
+                };
+                store.fail_after(draw(4) as usize, fault);
+            }
+            let item = Invalidation::key(format!("{n}")).topic("a");
+            match publish_item(&sim, &hub, item) {
+                Ok(at) => {
+                    let twice = acknowledged.insert((at.epoch.as_str().to_owned(), at.seq), n);
+                    assert_eq!(twice, None, "seed {seed}: a position given twice");
+                }
+                Err(_) => failed += 1,
+            }
+            for frame in heard(&sim, &mut link) {
+                match frame {
+                    Some(HubFrame::Inv { seq, ops, .. }) => {
+                        let record: i32 = ops[0].id.parse().unwrap();
+                        let at = (epoch.as_str().to_owned(), seq);
+                        let other = told.insert(at, record);
+                        assert!(other.is_none_or(|other| other == record), "seed {seed}");
+                    }
+                    Some(HubFrame::Reset { epoch: next, .. }) => {
+                        epoch = next;
+                        epochs += 1;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for (at, record) in &acknowledged {
+            let heard = told.get(at).is_some_and(|told| told == record);
+            // A new epoch stands for everything of the old one.
+            assert!(
+                heard || at.0 != epoch.as_str(),
+                "seed {seed}: {at:?} was not told"
+            );
+        }
+    }
+    assert!(
+        failed > 100,
+        "the store hardly failed: {failed}, {epochs} new epochs"
+    );
 }
 
 #[test]
