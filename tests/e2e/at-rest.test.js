@@ -11,6 +11,7 @@ import { startServer } from "./lib/server.js";
 import { PASSPHRASE, Tablet } from "./lib/tablet.js";
 
 const RENAMED = "Unverwechselbar";
+const TYPED = "Eingetippterweise";
 
 test("the scanner finds a marker and a patient that an app without clinicache left, in tables and logs", async (t) => {
   const server = await startServer(t);
@@ -49,6 +50,10 @@ test("after a whole shift no name, id, identifier or condition is in any file of
   await server.rename(patients[0].id, RENAMED);
   await tablet.openPatient(patients[0].id);
   await tablet.nameIs(RENAMED);
+  await tablet.backToList();
+  await tablet.openPatient(patients[1].id);
+  await tablet.rename(TYPED);
+  await tablet.nameIs(TYPED);
   await tablet.reload();
   await tablet.unlock();
   await context.setOffline(true);
@@ -65,7 +70,7 @@ test("after a whole shift no name, id, identifier or condition is in any file of
   await context.close();
   await server.stop();
 
-  const needles = new Needles([RENAMED, PASSPHRASE, ...(await personalTexts())]);
+  const needles = new Needles([RENAMED, TYPED, PASSPHRASE, ...(await personalTexts())]);
   assert.ok(needles.size > 600, "there is enough to look for");
   const inProfile = await scan(profile, needles);
   assert.deepEqual(inProfile.hits, []);

@@ -86,6 +86,13 @@ export class Tablet {
     await this.$("patient-name").filter({ hasText: text }).waitFor();
   }
 
+  /** Changes the family name of the patient on the screen, as a nurse does. */
+  async rename(family) {
+    await this.$("edit-name").click();
+    await this.$("edit-family").fill(family);
+    await this.page.getByRole("button", { name: "Save at the hospital" }).click();
+  }
+
   /** Goes back to the list. */
   async backToList() {
     await this.page.getByRole("link", { name: "All patients" }).click();
