@@ -4,7 +4,10 @@
 use crate::{
     kernel::{
         invalidate::{Epoch, Position},
-        protocol::{ClientFrame, HubFrame, Limits, Op, OpKind, OpMode, TopicFrom, VERSION},
+        protocol::{
+            ClientFrame, HubFrame, Limits, Op, OpKind, OpMode, ResetMode, ResetScope, TopicFrom,
+            VERSION,
+        },
     },
     testkit::{Sim, SimPeer, SimTransport},
 };
@@ -128,8 +131,13 @@ impl Hub {
                 seq,
                 topics,
             } => {
-                assert_eq!(epoch, self.epoch, "the tests keep one log");
                 self.connections[at].topics.extend(topics);
+                let seq = if epoch == self.epoch {
+                    seq
+                } else {
+                    self.reset(at);
+                    head.seq
+                };
                 self.connections[at].told = seq;
                 self.tell(at);
                 self.send(
@@ -174,6 +182,31 @@ impl Hub {
         if let Ok(text) = serde_json::to_string(frame) {
             self.connections[at].peer.send(text);
         }
+    }
+
+    fn reset(&mut self, at: usize) {
+        let Position { epoch, seq: upto } = self.head();
+        self.connections[at].told = upto;
+        self.send(
+            at,
+            &HubFrame::Reset {
+                scope: ResetScope::All,
+                mode: ResetMode::Revalidate,
+                reason: "epoch".into(),
+                epoch,
+                upto,
+            },
+        );
+    }
+
+    /// The log is lost and begins a new life.
+    pub(super) fn begin_anew(&mut self, life: u8) {
+        self.epoch = Epoch::from_bytes([life; 16]);
+        self.log.clear();
+        for at in 0..self.connections.len() {
+            self.reset(at);
+        }
+        self.settle();
     }
 
     /// Gives a tag up and tells everybody.

@@ -9,8 +9,8 @@
 use super::{Origin, Reading, Ward, hub::Hub, json, settled, value, value_at};
 use crate::{
     Result,
-    engine::{Cache, Invalidate},
-    kernel::protocol::OpMode,
+    engine::{Cache, Fill, Invalidate},
+    kernel::{envelope::Body, protocol::OpMode},
     platform::StoreError,
     store::Memory,
     testkit::{Fault, Faulty, Held, Op, Sim, TabControl, TabHub},
@@ -52,6 +52,10 @@ enum Act {
     Sleep(u64),
     Freeze(usize),
     Thaw(usize),
+    /// The hub loses its log.
+    NewLog,
+    /// An app stores what the database holds.
+    Put(usize, usize),
     /// A tab is closed and opened again.
     Reopen(usize),
     /// The next commits of a tab fail; `lost`: they succeed, and the tab does not hear of it.
@@ -84,6 +88,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => tab.clone().prop_map(Act::Freeze),
         2 => tab.clone().prop_map(Act::Thaw),
         1 => tab.clone().prop_map(Act::Reopen),
+        1 => Just(Act::NewLog),
+        2 => (tab.clone(), 0..PARTS.len()).prop_map(|(tab, part)| Act::Put(tab, part)),
         1 => tab.clone().prop_map(Act::Hold),
         2 => tab.clone().prop_map(Act::Release),
         1 => (tab, 1..3_usize, any::<bool>())
@@ -114,6 +120,9 @@ struct World {
     unpublished: Vec<(usize, u64)>,
     /// By position: which part had reached which version, and whether older ones were purged.
     published: Vec<(usize, u64, bool)>,
+    /// What was published in earlier lives of the log.
+    known: [u64; 3],
+    life: u8,
 }
 
 impl World {
@@ -132,6 +141,8 @@ impl World {
             versions: [1; 3],
             unpublished: Vec::new(),
             published: Vec::new(),
+            known: [1; 3],
+            life: 1,
         };
         for _ in 0..2 {
             let tab = world.tab()?;
@@ -235,6 +246,27 @@ impl World {
                 settled(&self.sim, async move { cache.close().await });
                 self.tabs[tab] = self.tab()?;
             }
+            Act::NewLog => {
+                for (part, version, _) in self.published.drain(..) {
+                    self.known[part] = self.known[part].max(version);
+                }
+                self.life += 1;
+                self.hub.begin_anew(self.life);
+            }
+            Act::Put(tab, part) => {
+                let Tab { ward, frozen, .. } = &self.tabs[tab];
+                if !frozen {
+                    let key = ward.session.key("patient", &[PARTS[part]])?;
+                    let fill = Fill {
+                        position: Some(self.hub.head()),
+                        ..Fill::default()
+                    };
+                    let body = Body::Json(self.versions[part].to_string());
+                    let session = ward.session.clone();
+                    let put = async move { session.put(&key, body, fill).await };
+                    drop(self.sim.start(put));
+                }
+            }
             Act::Hold(tab) => {
                 let tab = &mut self.tabs[tab];
                 if tab.held.is_none() {
@@ -263,7 +295,9 @@ impl World {
             if *frozen {
                 continue;
             }
-            let cursor = ward.cache.cursor().map_or(0, |cursor| cursor.seq);
+            let cursor = ward.cache.cursor();
+            let here = cursor.filter(|cursor| cursor.epoch == self.hub.head().epoch);
+            let cursor = here.as_ref().map_or(0, |cursor| cursor.seq);
             for (part, name) in PARTS.iter().enumerate() {
                 let Some(entry) = ward.get("patient", &[name])? else {
                     continue;
@@ -280,6 +314,7 @@ impl World {
                     .clone()
                     .filter_map(of_part)
                     .map(|(version, _)| version)
+                    .chain(here.is_some().then_some(self.known[part]))
                     .max();
                 if entry.verified {
                     assert!(
