@@ -96,6 +96,13 @@ pub(super) struct Change {
     pub(super) ack: Option<oneshot::Sender<Result<()>>>,
 }
 
+impl Change {
+    /// Whether only the tab that leads may say this.
+    const fn is_leading(&self) -> bool {
+        self.cursor.is_some() || self.topics
+    }
+}
+
 pub(super) enum Job {
     Put(Box<Put>),
     Change(Box<Change>),
@@ -325,6 +332,10 @@ impl Core {
                     }
                     refused
                 }
+                // A leader that was robbed may know of fewer topics than the one that leads now:
+                // its word on the cursor counts no more. What it gave up was given up by
+                // the hub, so the fence keeps it.
+                Job::Change(change) if change.is_leading() && !open.leader => true,
                 Job::Change(change) => {
                     for key in &change.delete {
                         batch.delete(Rows::Records, key.0);
@@ -420,7 +431,12 @@ impl Core {
             state.listeners.changed(&changed);
         }
         for (job, refused) in group.into_iter().zip(plan.refused) {
-            job.settle(Ok(!refused));
+            let robbed = refused && matches!(job, Job::Change(_));
+            job.settle(if robbed {
+                Err(Error::new(ErrorKind::Conflict, "another tab leads by now"))
+            } else {
+                Ok(!refused)
+            });
         }
     }
 

@@ -502,7 +502,10 @@ impl Pump {
         match stored {
             Ok(()) => self.feed(|feed, now| feed.on_applied(ticket, now)),
             Err(error) => {
-                self.core.report(&error);
+                // That another tab leads is no fault: this one hears of it next.
+                if error.kind() != ErrorKind::Conflict {
+                    self.core.report(&error);
+                }
                 // The feed lets go of everything that waited for the store.
                 todo.retain(|effect| {
                     !matches!(

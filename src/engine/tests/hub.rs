@@ -105,7 +105,7 @@ impl Hub {
                     for seq in since + 1..=told {
                         let op = self.log[seq as usize - 1].clone();
                         if topic_of(&op) == topic.t {
-                            let (prev, ops) = (seq - 1, vec![op]);
+                            let (prev, ops) = (seq, vec![op]);
                             self.send(at, &HubFrame::Inv { prev, seq, ops });
                         }
                     }
@@ -214,6 +214,13 @@ impl Hub {
         self.publish_silently(tag, mode);
         self.beat();
         self.head()
+    }
+
+    /// Gives a tag up and tells only the connection that was opened as the `at`th.
+    pub(super) fn publish_to(&mut self, at: usize, tag: &str, mode: OpMode) {
+        self.publish_silently(tag, mode);
+        self.tell(at);
+        self.settle();
     }
 
     /// Gives a tag up and tells nobody yet.

@@ -5,7 +5,7 @@ use crate::{
     ErrorKind, Result,
     engine::{Cache, CacheState, Fill, Invalidate},
     kernel::{invalidate::feed::FeedState, protocol::OpMode},
-    platform::StoreError,
+    platform::{StoreError, Tabs as _},
     store::Memory,
     testkit::{Fault, Faulty, Op, Sim, TabControl, TabHub},
 };
@@ -15,7 +15,9 @@ struct Tabs {
     sim: Sim,
     channel: TabHub,
     hub: Hub,
+    store: Memory,
     a: Ward,
+    a_tab: TabControl,
     b: Ward,
     b_tab: TabControl,
 }
@@ -31,7 +33,7 @@ fn two_tabs() -> Result<Tabs> {
         let builder = Cache::builder("ward", sim.platform_with(tabs)).store(store.clone());
         Ward::open(&sim, builder, Some(&hub.transport)).map(|ward| (ward, control))
     };
-    let ((a, _), (b, b_tab)) = (open()?, open()?);
+    let ((a, a_tab), (b, b_tab)) = (open()?, open()?);
     for _ in 0..3 {
         hub.settle();
         hub.beat();
@@ -40,7 +42,9 @@ fn two_tabs() -> Result<Tabs> {
         sim,
         channel,
         hub,
+        store,
         a,
+        a_tab,
         b,
         b_tab,
     };
@@ -166,6 +170,35 @@ fn when_the_leading_tab_closes_the_other_takes_over_and_misses_nothing() -> Resu
     assert!(tabs.b.cache.stats().leader);
     assert_eq!(tabs.b.cache.feed_state(), FeedState::Live);
     assert!(!verified(&tabs.b)?);
+    Ok(())
+}
+
+/// R13: a leader that was frozen, robbed and has not noticed saves no cursor over the new one's:
+/// the new leader may hold topics that the old one has never heard of.
+#[test]
+fn a_robbed_leader_does_not_move_the_cursor() -> Result<()> {
+    let mut tabs = Tabs::with_patient()?;
+    let saved = |tabs: &Tabs| {
+        let builder = Cache::builder("ward", tabs.sim.platform()).store(tabs.store.clone());
+        Ward::open(&tabs.sim, builder, None).map(|ward| ward.cache.cursor())
+    };
+    tabs.a_tab.freeze();
+    let thief = tabs.channel.tab();
+    drop(tabs.sim.run_timed(thief.lead(true)));
+    tabs.hub.settle();
+    assert!(tabs.b.cache.stats().leader);
+    let before = saved(&tabs)?;
+    tabs.hub.publish_to(0, "patient/p", OpMode::Expire);
+    tabs.sim.run_until_stalled();
+    assert_eq!(saved(&tabs)?, before);
+    // It follows from now on, and the news reach it by the new leader.
+    tabs.hub.beat();
+    tabs.a_tab.thaw();
+    tabs.sim.run_until_stalled();
+    assert!(!tabs.a.cache.stats().leader);
+    for tab in [&tabs.a, &tabs.b] {
+        assert!(!verified(tab)?);
+    }
     Ok(())
 }
 
