@@ -5,6 +5,7 @@ mod joint;
 mod property;
 mod rules;
 mod shadow;
+mod topics;
 mod trust;
 mod world;
 
