@@ -48,7 +48,7 @@ impl FromStr for Purpose {
     }
 }
 
-/// See the [module](self). A cheap handle; it outlives a lock and works again after unlocking.
+/// A cheap handle; it outlives a lock and works again after unlocking.
 #[derive(Clone)]
 pub struct Session {
     core: Arc<Core>,

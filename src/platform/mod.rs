@@ -7,7 +7,7 @@ mod clock;
 mod entropy;
 mod kdf;
 mod link;
-#[cfg(any(target_arch = "wasm32", feature = "testkit"))]
+#[cfg(any(target_arch = "wasm32", feature = "testkit", feature = "hub"))]
 mod pipe;
 mod store;
 mod tabs;
@@ -25,7 +25,9 @@ pub use entropy::{Entropy, EntropyExt};
 pub use kdf::Kdf;
 pub use link::{LINK_FRAMES_MAX, Link, LinkEvent, TokenSource, Transport};
 #[cfg(any(target_arch = "wasm32", feature = "testkit"))]
-pub(crate) use pipe::{LinkSink, LinkState, TabSink};
+pub(crate) use pipe::TabSink;
+#[cfg(any(target_arch = "wasm32", feature = "testkit", feature = "hub"))]
+pub(crate) use pipe::{LinkSink, LinkState};
 pub use store::{
     Batch, BoxStore, Bytes, Durability, DynStore, Guard, GuardName, Row, Store, StoreError, Table,
     Usage, Write,

@@ -4,19 +4,20 @@
 //! report a loss: its slot is taken only while an earlier report has not been read, and that
 //! report then still stands in the queue behind which anything was lost.
 
-use super::{
-    link::{LINK_FRAMES_MAX, LinkEvent},
-    tabs::{TAB_MESSAGES_MAX, TabEvent},
-};
+use super::link::{LINK_FRAMES_MAX, LinkEvent};
+#[cfg(any(target_arch = "wasm32", feature = "testkit"))]
+use super::tabs::{TAB_MESSAGES_MAX, TabEvent};
 use futures_channel::mpsc;
 
 /// The sending end of a tab's events.
+#[cfg(any(target_arch = "wasm32", feature = "testkit"))]
 #[derive(Debug, Clone)]
 pub(crate) struct TabSink {
     events: mpsc::Sender<TabEvent>,
     losses: mpsc::Sender<TabEvent>,
 }
 
+#[cfg(any(target_arch = "wasm32", feature = "testkit"))]
 impl TabSink {
     /// A pipe that holds [`TAB_MESSAGES_MAX`] events.
     pub(crate) fn channel() -> (Self, mpsc::Receiver<TabEvent>) {
@@ -79,7 +80,7 @@ impl LinkSink {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(target_arch = "wasm32", feature = "testkit")))]
 mod tests {
     use super::*;
 

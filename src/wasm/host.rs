@@ -16,7 +16,6 @@ extern "C" {
     pub type Host;
 
     #[wasm_bindgen(method, structural, catch)]
-    #[expect(clippy::too_many_arguments, reason = "one crossing instead of ten")]
     fn entry(
         this: &Host,
         body: &JsValue,

@@ -134,10 +134,6 @@ fn solo() -> Arc<SoloTabs> {
     Arc::new(SoloTabs)
 }
 
-#[expect(
-    clippy::arc_with_non_send_sync,
-    reason = "the seams are `Arc` on every target; a realm has one thread"
-)]
 fn with_hub(builder: CacheBuilder, hub: &JsValue) -> Result<CacheBuilder> {
     let hub = Fields::of(hub, &["url", "token"])
         .map_err(|_| Error::invalid("hub", "must be an object with url and token only"))?;
