@@ -10,5 +10,7 @@ mod conformance;
 mod embedded;
 #[path = "server/hub/mod.rs"]
 mod hub;
+#[path = "server/simulated.rs"]
+mod simulated;
 #[path = "server/support.rs"]
 mod support;

@@ -3,6 +3,8 @@
 mod abuse;
 mod access;
 mod at_rest;
+mod crowd;
+mod failing;
 mod feed;
 mod life;
 mod pull;
