@@ -136,6 +136,7 @@ impl Hub {
                     seq
                 } else {
                     self.reset(at);
+                    self.reset_gone(at);
                     head.seq
                 };
                 self.connections[at].told = seq;
@@ -197,6 +198,25 @@ impl Hub {
                 upto,
             },
         );
+    }
+
+    /// Tells what this log has removed or purged to a client that comes from another one.
+    fn reset_gone(&mut self, at: usize) {
+        let Position { epoch, seq: upto } = self.head();
+        let gone = self.log.iter().filter(|op| op.mode == OpMode::Purge);
+        let gone: Vec<String> = gone.map(|op| op.id.clone()).collect();
+        if !gone.is_empty() {
+            self.send(
+                at,
+                &HubFrame::Reset {
+                    scope: ResetScope::Topics(gone),
+                    mode: ResetMode::Purge,
+                    reason: "epoch".into(),
+                    epoch,
+                    upto,
+                },
+            );
+        }
     }
 
     /// The log is lost and begins a new life.

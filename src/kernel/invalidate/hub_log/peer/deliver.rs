@@ -100,7 +100,8 @@ impl Peer {
         self.beat_from(self.told, wall_ms, out);
     }
 
-    /// The log began a new life.
+    /// The log began a new life. What it has removed or purged since is told as such: a client of
+    /// an earlier life may hold it.
     pub(super) fn restart(&mut self, log: &Log, reason: &str, out: &mut Vec<Out>) {
         self.epoch = Some(log.epoch().clone());
         self.seen = log.head();
@@ -115,6 +116,18 @@ impl Peer {
             },
             out,
         );
+        let (frames, _) = replay::resets(log, self.topics.iter(), 0, self.seen, reason);
+        for frame in &frames {
+            if !matches!(
+                frame,
+                HubFrame::Reset {
+                    mode: ResetMode::Revalidate,
+                    ..
+                }
+            ) {
+                send(frame, out);
+            }
+        }
     }
 }
 

@@ -268,6 +268,28 @@ fn another_epoch_or_a_position_beyond_the_log_resets_everything() {
 }
 
 #[test]
+fn what_a_new_log_has_purged_is_purged_at_clients_of_the_old_one() {
+    let mut other = log(2);
+    publish(&mut other, Invalidation::tag("a").mode(OpMode::Purge), 1);
+    publish(&mut other, Invalidation::tag("b"), 2);
+    let mut wire = Wire::open(&other);
+    assert_eq!(
+        wire.resume(&other, epoch(1), 3, &["a", "b"]),
+        [
+            reset(ResetScope::All, ResetMode::Revalidate, "epoch", 2, 2),
+            reset(
+                ResetScope::Topics(vec!["a".into()]),
+                ResetMode::Purge,
+                "epoch",
+                2,
+                2
+            ),
+            sub_ok(2, vec![])
+        ]
+    );
+}
+
+#[test]
 fn a_new_epoch_under_an_open_connection_resets_it() {
     let mut wire = Wire::open(&six());
     let other = log(2);
