@@ -67,7 +67,10 @@ export class Tablet {
 
   /** Waits until the service worker holds the shell, so that the page opens offline. */
   async shellIsKept() {
-    await this.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+    await this.page.waitForFunction(async () => {
+      const registration = await navigator.serviceWorker.getRegistration();
+      return registration?.active?.state === "activated";
+    });
   }
 
   /** The row of a patient. */
