@@ -61,8 +61,23 @@ impl RawSession {
 
     /// Memory and store.
     pub fn get(&self, class: &str, key: &JsValue) -> Promise {
-        let (session, key) = (self.session.clone(), self.key(class, key));
-        promise(async move { entry_or_null(session.get(&key?).await?) })
+        let key = match self.key(class, key) {
+            Ok(key) => key,
+            Err(error) => return Promise::reject(&error_value(&error)),
+        };
+        // What memory holds needs no task: its machinery costs as much as the rest of the call.
+        match self.session.peek(&key) {
+            Ok(None) => {}
+            Ok(Some(entry)) => {
+                return match entry_value(entry) {
+                    Ok(value) => Promise::resolve(&value),
+                    Err(error) => Promise::reject(&error_value(&error)),
+                };
+            }
+            Err(error) => return Promise::reject(&error_value(&error)),
+        }
+        let session = self.session.clone();
+        promise(async move { entry_or_null(session.get(&key).await?) })
     }
 
     /// Memory and store for many keys.
