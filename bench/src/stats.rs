@@ -24,7 +24,7 @@ pub(crate) fn ratio(own: &[Duration], floor: &[Duration], most: f64) {
     let [own, floor] = [own, floor].map(|samples| quantile(samples, 0.5).as_secs_f64());
     let ratio = own / floor;
     let verdict = if ratio <= most { "within" } else { "over" };
-    println!("  → {ratio:.2} of it, budget {most}: {verdict}");
+    println!("  → {ratio:.2} times the floor, budget {most}: {verdict}");
 }
 
 #[cfg(test)]
