@@ -132,14 +132,17 @@ impl Core {
 impl Open {
     /// Subscribes to what an entry depends on.
     pub(super) fn want(&mut self, meta: &Meta, now: Now) -> Vec<Effect> {
-        let since = meta
-            .position
-            .as_ref()
-            .map(|(epoch, seq)| Position::new(epoch.clone(), *seq));
-        // Without a position it can never be verified, whatever is subscribed.
-        if since.is_none() || !self.has_feed {
+        if !self.has_feed {
             return Vec::new();
         }
+        let log = self.feed.cursor().map(|cursor| cursor.epoch.clone());
+        let since = match (&meta.position, log) {
+            // Read under another log: whatever this one has said of it counts.
+            (Some((epoch, _)), Some(log)) if *epoch != log => Some(Position::new(log, 0)),
+            (Some((epoch, seq)), _) => Some(Position::new(epoch.clone(), *seq)),
+            // It can never be verified, but a purge has to reach it.
+            (None, _) => None,
+        };
         let wants = meta
             .tags
             .iter()

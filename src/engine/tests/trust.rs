@@ -297,6 +297,18 @@ fn a_report_that_does_not_say_whose_it_is_is_never_verified() -> Result<()> {
     Ok(())
 }
 
+/// I3: an entry that can never be verified is purged all the same.
+#[test]
+fn a_purge_reaches_what_was_stored_without_a_position() -> Result<()> {
+    let (ward, mut hub) = live()?;
+    ward.put("patient", &["a"], "1", Fill::default())?;
+    hub.settle();
+    assert!(patient(&ward, "a")?.is_some_and(|entry| !entry.verified));
+    hub.publish("patient/a", OpMode::Purge);
+    assert!(patient(&ward, "a")?.is_none());
+    Ok(())
+}
+
 /// S15, I4: silence ends trust, and reads go on at the origin.
 #[test]
 fn a_silent_hub_ends_trust_within_the_lease_and_strong_reads_ask_the_origin() -> Result<()> {
