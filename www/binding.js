@@ -166,7 +166,8 @@ export class Binding {
     }
   }
 
-  #present(entry) {
+  #present(next) {
+    const entry = this.#isOlder(next) ? { ...this.#shown, verified: false } : next;
     this.#healing = false;
     this.#shown = entry;
     this.#show({ status: "ready", entry });
@@ -179,6 +180,12 @@ export class Binding {
       // Once it is past its time it must say so, and is read again where that is possible.
       this.#wait(entry.expiresAt - Date.now() + 50, () => this.recheck());
     }
+  }
+
+  /** Whether a value would lead back. A newer one may be on the screen and not in the cache: it was
+   * overtaken by a change while it travelled, so it was shown and not kept. */
+  #isOlder(entry) {
+    return this.#shown && !entry.verified && entry.storedAt < this.#shown.storedAt;
   }
 
   #failed(error) {

@@ -41,16 +41,29 @@ test("a changed name reaches both tabs without a reload, and the old one is neve
   }
 });
 
-test("of many changes in a row each tab shows a forward-going part and ends with the last", async (t) => {
+/** The declared bound: twice the heartbeat and a second until a dead line shows, and fan-out. */
+const BOUND_MS = 2 * 1_000 + 1_000 + 500;
+
+test("of many changes in a row each tab ends with the last, and calls no older one verified beyond the bound", async (t) => {
   const { server, patient, tabs } = await twoTabs(t);
   const names = Array.from({ length: 12 }, (_, at) => `Folge${String(at).padStart(2, "0")}`);
-  for (const name of names) await server.rename(patient.id, name);
+  const committed = [];
+  for (const name of names) {
+    await server.rename(patient.id, name);
+    committed.push(Date.now());
+  }
+  const last = names.at(-1);
   for (const tab of tabs) {
-    await tab.nameIs(names.at(-1));
+    await tab.nameIs(last);
     await tab.marksAre("patient", { verified: "verified" });
-    const shown = (await tab.seen()).map(({ name }) => name.split(" ").at(-1));
-    const order = shown.map((name) => names.indexOf(name));
-    assert.deepEqual(order, order.toSorted((a, b) => a - b), "no tab went back to an older name");
+    const seen = await tab.seen();
+    assert.deepEqual([seen.at(-1).name, seen.at(-1).verified], [`Neu ${last}`, true]);
+    seen.forEach(({ name, verified }, at) => {
+      const next = seen[at + 1];
+      const overtakenAt = committed[names.indexOf(name.split(" ").at(-1)) + 1];
+      if (!verified || !next || overtakenAt === undefined) return;
+      assert.ok(next.at <= overtakenAt + BOUND_MS, JSON.stringify(seen));
+    });
   }
 });
 
