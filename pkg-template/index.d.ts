@@ -240,6 +240,10 @@ export interface CacheEvents {
   tampered: { readonly type: "tampered" };
   /** The browser erased the database behind our back. */
   coldstart: { readonly type: "coldstart" };
+  /** Something failed where no call waits for it: `Incompatible` when the hub sends what is no
+   * frame or one of another version, or the kind of a failed store. Nothing is to be done; nothing
+   * that the fault concerns is verified. */
+  fault: { readonly type: "fault"; readonly code: CacheErrorCode };
   closed: { readonly type: "closed" };
 }
 

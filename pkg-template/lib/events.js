@@ -13,6 +13,7 @@ export const EVENTS = Object.freeze([
   "evict",
   "tampered",
   "coldstart",
+  "fault",
   "closed",
 ]);
 

@@ -134,7 +134,11 @@ impl RawCache {
             while let Some(event) = events.next().await {
                 let closed = event == Event::Closed;
                 for name in event_names(&event, &cache) {
-                    let value = object(&[("type", name.into())]);
+                    let mut fields = vec![("type", name.into())];
+                    if let Event::Fault(kind) = event {
+                        fields.push(("code", kind.code().into()));
+                    }
+                    let value = object(&fields);
                     // The package's own dispatcher: it reports what its listeners throw.
                     let _ = listener.call1(&JsValue::UNDEFINED, &value);
                 }
@@ -162,7 +166,7 @@ fn event_names(event: &Event, cache: &Cache) -> Vec<&'static str> {
         Event::Closed => vec!["closed"],
         // Whoever missed events looks at everything again, whatever it was.
         Event::Lagged => vec!["change", "reset"],
-        Event::Fault(_) => Vec::new(),
+        Event::Fault(_) => vec!["fault"],
     }
 }
 

@@ -108,7 +108,7 @@ test("use after lock is Locked and use after close is Closed", async (t) => {
   assert.ok(found.closed.every((code) => code === "Closed"), String(found.closed));
 });
 
-test("a hub that sends garbage or frames of another version never makes anything verified", async (t) => {
+test("a hub that sends garbage or frames of another version is a typed fault and verifies nothing", async (t) => {
   const { page } = await barePage(t);
   for (const [name, reply] of Object.entries({
     garbage: "not json at all",
@@ -131,19 +131,23 @@ test("a hub that sends garbage or frames of another version never makes anything
       const session = await cache.session({ purpose: "treatment" });
       const read = () => session.patients.getOrFetch("p", () => ({ id: "p" }));
       const states = new Set();
+      const fault = new Promise((resolve) => cache.on("fault", ({ code }) => resolve(code)));
       for (const type of ["live", "connecting", "suspect", "offline"]) {
         cache.on(type, () => states.add(type));
       }
       const entries = [await read(), await read()];
+      const code = await fault;
       await cache.close();
       return {
+        code,
         ids: entries.map(({ value }) => value.id),
         verified: entries.some(({ verified }) => verified),
         live: states.has("live"),
       };
     }, name);
     await until("the hub was asked", () => hellos > 0);
-    assert.deepEqual(found, { ids: ["p", "p"], verified: false, live: false }, name);
+    const expected = { code: "Incompatible", ids: ["p", "p"], verified: false, live: false };
+    assert.deepEqual(found, expected, name);
   }
 });
 
